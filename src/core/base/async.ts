@@ -1,0 +1,42 @@
+import type { Clock } from './clock.ts';
+import type { Disposable } from './disposable.ts';
+
+/** A promise settled from outside. */
+export interface Deferred<T = void> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+}
+
+export function deferred<T = void>(): Deferred<T> {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>(settle => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+/** Runs `action` once, `ms` after the first of a burst of triggers, so a steady stream cannot postpone it for ever. */
+export class Debounced implements Disposable {
+  private readonly clock: Clock;
+  private readonly ms: number;
+  private readonly action: () => void;
+  private timer: Disposable | undefined;
+
+  constructor(clock: Clock, ms: number, action: () => void) {
+    this.clock = clock;
+    this.ms = ms;
+    this.action = action;
+  }
+
+  trigger(): void {
+    this.timer ??= this.clock.schedule(this.ms, () => {
+      this.timer = undefined;
+      this.action();
+    });
+  }
+
+  dispose(): void {
+    this.timer?.dispose();
+    this.timer = undefined;
+  }
+}
