@@ -1,0 +1,54 @@
+import type { Result } from '@modelcontextprotocol/client';
+
+/** Why a backend cannot be reached, or why a call to it failed. The code decides; the message is for people. */
+export interface Failure {
+  readonly code:
+    | 'not-found' // the command does not exist
+    | 'exited' // the process ended
+    | 'start-timeout' // no answer to `initialize` in time
+    | 'request-timeout' // no answer to a request in time
+    | 'needs-sign-in' // HTTP 401
+    | 'session-lost' // HTTP 404 for our session
+    | 'unreachable' // no connection could be made
+    | 'http' // any other HTTP status
+    | 'protocol' // something that is not MCP
+    | 'closed'; // the connection ended, or was ended by us
+  readonly message: string;
+}
+
+/** A JSON-RPC error object, passed on untouched. */
+export interface RpcError {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+}
+
+/** A JSON-RPC error on its way to the wire: the SDK answers with its code, message and data. */
+export class WireError extends Error implements RpcError {
+  override readonly name = 'WireError';
+  readonly code: number;
+  readonly data?: unknown;
+
+  constructor(error: RpcError) {
+    super(error.message);
+    this.code = error.code;
+    if (error.data !== undefined) this.data = error.data;
+  }
+}
+
+/**
+ * What became of one request to a backend. Requests never reject: they end in one of these.
+ *
+ * - `answered`: a result came, `isError: true` included: the backend is well.
+ * - `rejected`: a JSON-RPC error came: the backend is well, the request was not.
+ * - `failed`: no answer. `sent` is false only if it is certain that the backend never saw the request.
+ * - `cancelled`: the caller gave up.
+ */
+export type Outcome =
+  | { readonly kind: 'answered'; readonly result: Result }
+  | { readonly kind: 'rejected'; readonly error: RpcError }
+  | { readonly kind: 'failed'; readonly sent: boolean; readonly failure: Failure }
+  | { readonly kind: 'cancelled' };
+
+/** A value, or why there is none. */
+export type Attempted<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure };

@@ -1,0 +1,207 @@
+// stdio to one child process (MCP 2025-11-25, "Transports", stdio), behind the SDK's `Transport`.
+// Of our own because the SDK's stops only the direct child, hides the exit code, and does not tell whether a
+// message was handed over.
+import type { ChildProcess } from 'node:child_process';
+import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
+import spawn from 'cross-spawn';
+import { deferred } from '../base/async.ts';
+import type { Clock } from '../base/clock.ts';
+
+export interface StdioLaunch {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  /** The whole environment of the child. */
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** How the child ended: an exit code, a signal, or never having started. */
+export type ChildEnd =
+  | { readonly kind: 'exit'; readonly code: number }
+  | { readonly kind: 'signal'; readonly signal: string }
+  | { readonly kind: 'spawn-error'; readonly code: string | undefined; readonly message: string };
+
+/** The message was not handed to the child: it certainly did not see it. */
+export class NotSentError extends Error {
+  override readonly name = 'NotSentError';
+}
+
+/** A line longer than this is not a message; it ends the connection rather than the router's memory. */
+const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+const STDIN_GRACE_MS = 1000;
+const SIGTERM_GRACE_MS = 1500;
+const PIPE_GRACE_MS = 500;
+const MAX_LOG_LINE = 4096;
+const NEWLINE = 10;
+
+/**
+ * One child process speaking JSON-RPC, a message a line.
+ *
+ * Closing follows a ladder: stdin ends, after 1 s SIGTERM, after another 1.5 s SIGKILL, the signals to the child's
+ * whole process group (Windows: its process tree).
+ */
+export class StdioTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage) => void;
+  /** Each line the child writes to stderr, and each line on stdout that is no message. */
+  online?: (line: string) => void;
+
+  readonly launch: StdioLaunch;
+  private readonly clock: Clock;
+  private child: ChildProcess | undefined;
+  private end: ChildEnd | undefined;
+  private pieces: Buffer[] = [];
+  private pieceBytes = 0;
+  private readonly closed = deferred();
+
+  constructor(launch: StdioLaunch, clock: Clock) {
+    this.launch = launch;
+    this.clock = clock;
+  }
+
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
+  /** How the child ended; undefined while it lives. */
+  get childEnd(): ChildEnd | undefined {
+    return this.end;
+  }
+
+  /** Resolves when the process runs; rejects with the system's error when it cannot be started. */
+  start(): Promise<void> {
+    const { command, args, cwd, env } = this.launch;
+    const child = spawn(command, [...args], {
+      cwd,
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+      // A process group of its own, so that stopping it reaches its children too.
+      detached: process.platform !== 'win32',
+    });
+    this.child = child;
+    child.stdout?.on('data', (chunk: Buffer) => this.read(chunk));
+    let rest = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split(/\r?\n/);
+      rest = (lines.pop() ?? '').slice(-MAX_LOG_LINE);
+      for (const line of lines) this.online?.(line.slice(0, MAX_LOG_LINE));
+    });
+    // A child that dies while we write raises EPIPE here; `send` learns of it through its own callback.
+    child.stdin?.on('error', error => this.onerror?.(error));
+    // What the child started and left behind goes with it. 'close' waits for the pipes, which a grandchild that left
+    // the group may hold open for ever.
+    child.once('exit', () => {
+      this.signal('SIGKILL');
+      const timer = this.clock.schedule(PIPE_GRACE_MS, () => this.closePipes());
+      void this.closed.promise.then(() => timer.dispose());
+    });
+    child.once('close', (code, signal) => {
+      if (rest) this.online?.(rest);
+      this.finish(code === null ? { kind: 'signal', signal: signal ?? 'unknown' } : { kind: 'exit', code });
+    });
+    return new Promise((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', (error: NodeJS.ErrnoException) => {
+        if (child.pid === undefined) this.finish({ kind: 'spawn-error', code: error.code, message: error.message });
+        reject(error);
+      });
+    });
+  }
+
+  /** Resolves when the pipe took the message; rejects with {@link NotSentError} when no byte can have been read. */
+  send(message: JSONRPCMessage): Promise<void> {
+    const stdin = this.child?.stdin;
+    if (!stdin?.writable || this.end) return Promise.reject(new NotSentError('the process is not running'));
+    return new Promise((resolve, reject) => {
+      // A broken pipe means that the child is ending: wait, so that whoever asks why finds its exit code.
+      stdin.write(`${JSON.stringify(message)}\n`, error =>
+        error ? void this.closed.promise.then(() => reject(error)) : resolve(),
+      );
+    });
+  }
+
+  /** Ends the child by the ladder above; resolves when it is gone. */
+  async close(): Promise<void> {
+    const child = this.child;
+    if (!child || this.end) return;
+    child.stdin?.end();
+    const term = this.clock.schedule(STDIN_GRACE_MS, () => this.signal('SIGTERM'));
+    const kill = this.clock.schedule(STDIN_GRACE_MS + SIGTERM_GRACE_MS, () => this.signal('SIGKILL'));
+    await this.closed.promise;
+    term.dispose();
+    kill.dispose();
+  }
+
+  /** Ends the child and its children now. */
+  kill(): void {
+    this.signal('SIGKILL');
+  }
+
+  private signal(signal: NodeJS.Signals): void {
+    const pid = this.child?.pid;
+    if (pid === undefined) return;
+    if (process.platform === 'win32') {
+      spawn('taskkill', ['/pid', String(pid), '/T', ...(signal === 'SIGKILL' ? ['/F'] : [])]);
+      return;
+    }
+    try {
+      process.kill(-pid, signal);
+    } catch (error) {
+      // ESRCH: the whole group is gone already, which is what was wanted.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') this.onerror?.(error as Error);
+    }
+  }
+
+  private closePipes(): void {
+    for (const stream of [this.child?.stdout, this.child?.stderr]) stream?.destroy();
+  }
+
+  private finish(end: ChildEnd): void {
+    if (this.end) return;
+    this.end = end;
+    this.closed.resolve();
+    this.onclose?.();
+  }
+
+  private read(chunk: Buffer): void {
+    let start = 0;
+    for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, start)) {
+      const piece = chunk.subarray(start, at);
+      const line = this.pieces.length > 0 ? Buffer.concat([...this.pieces, piece]) : piece;
+      this.pieces = [];
+      this.pieceBytes = 0;
+      start = at + 1;
+      this.readLine(line.toString('utf8'));
+    }
+    if (start === chunk.length) return;
+    this.pieces.push(chunk.subarray(start));
+    this.pieceBytes += chunk.length - start;
+    if (this.pieceBytes > MAX_MESSAGE_BYTES) {
+      this.pieces = [];
+      this.pieceBytes = 0;
+      this.online?.(`a line on stdout exceeded ${MAX_MESSAGE_BYTES} bytes; the process is stopped`);
+      this.kill();
+    }
+  }
+
+  private readLine(line: string): void {
+    if (line.trim() === '') return;
+    const message = parseMessage(line);
+    if (message) this.onmessage?.(message);
+    else this.online?.(line.slice(0, MAX_LOG_LINE));
+  }
+}
+
+/** The JSON-RPC message of a line, or undefined for anything else: a server that logs to stdout harms only itself. */
+function parseMessage(line: string): JSONRPCMessage | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null && (value as { jsonrpc?: unknown }).jsonrpc === '2.0'
+      ? (value as JSONRPCMessage)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,131 @@
+import { setMaxListeners } from 'node:events';
+import { existsSync } from 'node:fs';
+import {
+  type FetchLike,
+  SdkHttpError,
+  SSEClientTransport,
+  SseError,
+  StreamableHTTPClientTransport,
+  type Transport,
+  UnauthorizedError,
+} from '@modelcontextprotocol/client';
+import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Launch } from '../config/schema.ts';
+import type { Failure } from './outcome.ts';
+import { type ChildEnd, NotSentError, StdioTransport } from './stdioTransport.ts';
+
+export type TransportKind = 'stdio' | 'http' | 'sse';
+
+export interface LaunchContext {
+  /** Working directory of a stdio backend that names none. */
+  readonly defaultCwd: string;
+  /** The parent environment of stdio backends. */
+  readonly environment: NodeJS.ProcessEnv;
+  readonly clock: Clock;
+  /** A line of the backend's stderr. */
+  readonly onLine: (line: string) => void;
+  /** The child processes that live; whoever must end at once kills them. */
+  readonly children: Set<StdioTransport>;
+}
+
+/** The transports to try for a backend, in order; not started yet. `auto` is Streamable HTTP, then HTTP+SSE. */
+export function transportsFor(
+  launch: Launch,
+  context: LaunchContext,
+): { kind: TransportKind; create: () => Transport }[] {
+  if (launch.kind === 'stdio') return [{ kind: 'stdio', create: () => stdio(launch, context) }];
+  const url = new URL(launch.url);
+  const options = { fetch: fetchWithoutListenerWarnings, requestInit: { headers: launch.headers } };
+  const http = { kind: 'http' as const, create: () => new StreamableHTTPClientTransport(url, options) as Transport };
+  const sse = { kind: 'sse' as const, create: () => new SSEClientTransport(url, options) as Transport };
+  return { http: [http], sse: [sse], auto: [http, sse] }[launch.type];
+}
+
+function stdio(
+  launch: Launch & { kind: 'stdio' },
+  { environment, defaultCwd, clock, onLine, children }: LaunchContext,
+): Transport {
+  const { command, args, env, cwd } = launch;
+  const transport = new StdioTransport(
+    { command, args, env: { ...environment, ...env }, cwd: cwd ?? defaultCwd },
+    clock,
+  );
+  transport.online = onLine;
+  transport.onclose = () => children.delete(transport);
+  children.add(transport);
+  return transport;
+}
+
+/** The SDK gives every request of a transport one and the same signal, which Node takes for a leak past ten. */
+const fetchWithoutListenerWarnings: FetchLike = (url, init) => {
+  if (init?.signal) setMaxListeners(0, init.signal);
+  return fetch(url, init);
+};
+
+/**
+ * Says why a connection could not be opened, or ended.
+ * @param error what was thrown; undefined if the transport closed by itself
+ */
+export function failureOf(error: unknown, transport: Transport): Failure {
+  if (transport instanceof StdioTransport && transport.childEnd) return failureOfEnd(transport.childEnd, transport);
+  const status = statusOf(error);
+  if (status === 401 || error instanceof UnauthorizedError)
+    return { code: 'needs-sign-in', message: 'needs sign-in: add a header' };
+  if (status === 404 && (transport as { sessionId?: string }).sessionId)
+    return { code: 'session-lost', message: 'the server forgot our session (HTTP 404)' };
+  if (status !== undefined) return { code: 'http', message: `the server answered HTTP ${status}` };
+  const cause = systemCodeOf(error);
+  if (cause) return { code: 'unreachable', message: `no connection: ${cause.message}` };
+  if (error === undefined) return { code: 'closed', message: 'the connection ended' };
+  return { code: 'protocol', message: messageOf(error) };
+}
+
+function failureOfEnd(end: ChildEnd, transport: StdioTransport): Failure {
+  switch (end.kind) {
+    case 'exit':
+      return { code: 'exited', message: `exited with code ${end.code}` };
+    case 'signal':
+      return { code: 'exited', message: `ended by ${end.signal}` };
+    case 'spawn-error': {
+      const { command, cwd, env } = transport.launch;
+      if (end.code !== 'ENOENT')
+        return { code: 'not-found', message: `"${command}" could not be started: ${end.message}` };
+      if (!existsSync(cwd)) return { code: 'not-found', message: `the working directory ${cwd} does not exist` };
+      const searched = command.includes('/') ? '' : `; searched the PATH ${env.PATH ?? '(empty)'}`;
+      return { code: 'not-found', message: `command "${command}" was not found${searched}` };
+    }
+  }
+}
+
+/** Whether it is certain that no byte of the request reached the backend. */
+export function certainlyNotSent(error: unknown): boolean {
+  if (error instanceof NotSentError) return true;
+  const code = systemCodeOf(error)?.code;
+  return code !== undefined && NO_CONNECTION.has(code);
+}
+
+const NO_CONNECTION = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN']);
+
+/** Whether a server that refused Streamable HTTP like this may be one of the older HTTP+SSE kind. */
+export function mayBeSse(error: unknown): boolean {
+  const status = statusOf(error);
+  return status !== undefined && status >= 400 && status < 500 && status !== 401 && status !== 403;
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (error instanceof SdkHttpError) return error.status;
+  return error instanceof SseError ? error.code : undefined;
+}
+
+/** The operating system's error in a chain of causes. */
+function systemCodeOf(error: unknown): { code: string; message: string } | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const errors = at instanceof AggregateError ? at.errors : [at];
+    for (const each of errors) {
+      if (each instanceof Error && 'code' in each && 'syscall' in each)
+        return { code: String(each.code), message: each.message };
+    }
+  }
+  return undefined;
+}
