@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { systemClock } from '../../../src/core/base/clock.ts';
+import { parseConfig } from '../../../src/core/config/load.ts';
+import { buildCatalog, type Entry } from '../../../src/core/router/catalog.ts';
+import { Backend } from '../../../src/core/upstream/backend.ts';
+import { type Lists, NO_LISTS } from '../../../src/core/upstream/lists.ts';
+
+/** What a backend would offer if it were connected. */
+class OfferingBackend extends Backend {
+  private readonly offer: Partial<Lists>;
+
+  constructor(config: Backend['config'], offer: Partial<Lists>) {
+    super(config, {
+      clock: systemClock,
+      version: '0',
+      defaultCwd: '.',
+      children: new Set(),
+      listTtlMs: () => 1,
+      environment: async () => ({}),
+      onNotification() {},
+      onRequest: async () => ({}),
+      onLine() {},
+      onChange() {},
+      onListsChange() {},
+    });
+    this.offer = offer;
+  }
+
+  override get lists(): Lists {
+    return { ...NO_LISTS, ...this.offer };
+  }
+}
+
+const tools = (...names: string[]) => ({ tools: names.map(name => ({ name, inputSchema: {} })) });
+
+function catalogOf(entries: Record<string, unknown>[], offers: Record<string, Partial<Lists>>, routing = {}) {
+  const text = JSON.stringify({ backends: entries.map(entry => ({ command: 'x', ...entry })), routing });
+  const result = parseConfig(text, 'backends.json', {
+    env: {},
+    workspaceFolder: '/',
+    userHome: '/',
+    input: () => undefined,
+  });
+  assert.ok(result.ok, JSON.stringify(result.problems));
+  const backends = result.config.backends.map(config => new OfferingBackend(config, offers[config.name] ?? {}));
+  return buildCatalog(backends, result.config.routing);
+}
+
+/** name → backends in the order they are tried */
+const shape = (entries: ReadonlyMap<string, Entry>) =>
+  Object.fromEntries(
+    Array.from(entries, ([name, { candidates }]) => [name, candidates.map(({ backend }) => backend.name).join(' ')]),
+  );
+
+describe('catalog', () => {
+  it('keeps the order of the file, then that of each backend', () => {
+    const { tools: merged } = catalogOf([{ name: 'b' }, { name: 'a' }], { a: tools('z', 'y'), b: tools('q', 'p') });
+    assert.deepEqual([...merged.keys()], ['b__q', 'b__p', 'a__z', 'a__y']);
+  });
+
+  it('makes backends of one namespace candidates of one name, by priority', () => {
+    const entries = [
+      { name: 'second', namespace: 'db', priority: 20 },
+      { name: 'first', namespace: 'db', priority: 10 },
+      { name: 'other', namespace: 'other' },
+    ];
+    const catalog = catalogOf(entries, { first: tools('q'), second: tools('q', 'extra'), other: tools('q') });
+    assert.deepEqual(shape(catalog.tools), { db__q: 'first second', db__extra: 'second', other__q: 'other' });
+  });
+
+  it('takes the definition of the first candidate, unaltered but for the name', () => {
+    const definition = {
+      name: 'q',
+      inputSchema: { type: 'object' },
+      annotations: { readOnlyHint: true },
+      icons: [{ src: 'x' }],
+      _meta: { a: 1 },
+      unknown: [1],
+    };
+    const entries = [
+      { name: 'late', namespace: 'db', priority: 5 },
+      { name: 'early', namespace: 'db', priority: 1 },
+    ];
+    const { tools: merged } = catalogOf(entries, { late: tools('q'), early: { tools: [definition] } });
+    assert.deepEqual(merged.get('db__q')?.definition, { ...definition, name: 'db__q' });
+  });
+
+  it('shares one pool of names among all backends without prefixing', () => {
+    const catalog = catalogOf(
+      [{ name: 'a' }, { name: 'b' }],
+      { a: tools('q'), b: tools('q', 'r') },
+      { enable_namespace_prefixing: false },
+    );
+    assert.deepEqual(shape(catalog.tools), { q: 'a b', r: 'b' });
+  });
+
+  it('leaves out, and renames, what the configuration says', () => {
+    const filter = { include: ['q*', 'drop'], exclude: ['drop'], rename: { q1: 'first' } };
+    const catalog = catalogOf([{ name: 'a', tools: filter }], { a: tools('q1', 'q2', 'drop', 'other') });
+    assert.deepEqual([...catalog.tools.keys()], ['a__first', 'a__q2']);
+    assert.equal(catalog.tools.get('a__first')?.candidates[0]?.originalName, 'q1');
+  });
+
+  it('counts a backend that lists a tool twice once', () => {
+    assert.deepEqual(shape(catalogOf([{ name: 'a' }], { a: tools('q', 'q') }).tools), { a__q: 'a' });
+  });
+
+  it('knows tools by the spellings of older systems', () => {
+    const { toolAliases } = catalogOf([{ name: 'server', namespace: 'ns' }], { server: tools('a.b') });
+    const [exposed] = new Set(toolAliases.values());
+    assert.deepEqual(
+      ['ns.a.b', 'ns::a.b', 'server::a.b', 'ns__a.b'].map(alias => toolAliases.get(alias)),
+      Array(4).fill(exposed),
+    );
+  });
+
+  it('keeps URIs while they are unique in their namespace, and rewrites the later of two namespaces', () => {
+    const file = { resources: [{ uri: 'file:///a', name: 'A' }] };
+    const entries = [{ name: 'one' }, { name: 'two' }, { name: 'replica', namespace: 'one' }];
+    const { resources } = catalogOf(entries, { one: file, two: file, replica: file });
+    assert.deepEqual(shape(resources), { 'file:///a': 'one replica', 'switchyard://two/file:///a': 'two' });
+    assert.deepEqual(resources.get('switchyard://two/file:///a')?.definition, {
+      uri: 'switchyard://two/file:///a',
+      name: 'A',
+    });
+  });
+});
