@@ -1,0 +1,152 @@
+// A read-only picture of everything running. Every face renders this and nothing else.
+import type { Problem } from './config/load.ts';
+import type { BackendConfig, Config, Launch } from './config/schema.ts';
+import type { Catalog, Entry } from './router/catalog.ts';
+import { exposedNamespace } from './router/toolNames.ts';
+import type { Backend, BackendState } from './upstream/backend.ts';
+
+export interface Snapshot {
+  readonly configFile: string;
+  /** In the order of the file; rejected entries included. */
+  readonly backends: readonly BackendSnapshot[];
+  /** Exposed tools of all backends. */
+  readonly toolCount: number;
+  /** What the last read of the file found, errors and warnings. */
+  readonly problems: readonly Problem[];
+  /** Set when the last read failed as a whole: the configuration before it still runs. */
+  readonly configError: string | undefined;
+}
+
+export interface BackendSnapshot {
+  readonly name: string;
+  /** As exposed: sanitised, lower case. */
+  readonly namespace: string;
+  readonly priority: number;
+  readonly enabled: boolean;
+  readonly kind: 'stdio' | 'remote';
+  /** The command line, or the URL; never a secret. */
+  readonly target: string;
+  readonly state:
+    | BackendState
+    | { readonly kind: 'disabled' }
+    | { readonly kind: 'rejected'; readonly message: string };
+  readonly tools: readonly ToolSnapshot[];
+  readonly prompts: readonly ItemSnapshot[];
+  /** Resources and resource templates. */
+  readonly resources: readonly ItemSnapshot[];
+  readonly inFlight: number;
+  /** Median of the last calls, in milliseconds; undefined before the first. */
+  readonly latencyMs: number | undefined;
+  /** Failures since the last success. */
+  readonly errorCount: number;
+  readonly lastError: { readonly message: string; readonly at: number } | undefined;
+}
+
+export interface ItemSnapshot {
+  /** As clients see it: exposed name, or URI. */
+  readonly exposedName: string;
+  /** As the backend calls it. */
+  readonly originalName: string;
+  readonly title: string | undefined;
+  readonly description: string | undefined;
+}
+
+export interface ToolSnapshot extends ItemSnapshot {
+  readonly readOnly: boolean;
+}
+
+export interface SnapshotSource extends Pick<Snapshot, 'configFile' | 'problems' | 'configError'> {
+  readonly config: Config;
+  readonly backends: readonly Backend[];
+  readonly catalog: Catalog;
+}
+
+export function takeSnapshot({ config, backends, catalog, ...rest }: SnapshotSource): Snapshot {
+  const running = new Map(backends.map(backend => [backend.name, backend]));
+  const rejected = config.rejected.map(({ name, namespace, message }): BackendSnapshot => {
+    const state = { kind: 'rejected', message } as const;
+    return {
+      ...NOT_RUNNING,
+      name,
+      namespace: exposedNamespace(namespace),
+      priority: 0,
+      enabled: false,
+      kind: 'stdio',
+      target: '',
+      state,
+    };
+  });
+  return {
+    ...rest,
+    toolCount: catalog.tools.size,
+    backends: [...config.backends.map(entry => snapshotOf(entry, running.get(entry.name), catalog)), ...rejected],
+  };
+}
+
+const NOT_RUNNING = {
+  tools: [],
+  prompts: [],
+  resources: [],
+  inFlight: 0,
+  latencyMs: undefined,
+  errorCount: 0,
+  lastError: undefined,
+};
+
+function snapshotOf(config: BackendConfig, backend: Backend | undefined, catalog: Catalog): BackendSnapshot {
+  const { name, priority, enabled, launch } = config;
+  const fixed = {
+    name,
+    namespace: exposedNamespace(config.namespace),
+    priority,
+    enabled,
+    kind: launch.kind,
+    target: targetOf(launch),
+  };
+  if (!backend) return { ...NOT_RUNNING, ...fixed, state: { kind: 'disabled' } };
+  const { inFlight, latencyMs, errorCount, lastError } = backend.stats;
+  return {
+    ...fixed,
+    state: backend.state,
+    tools: itemsOf(catalog.tools, backend).map(([item, entry]) => ({
+      ...item,
+      readOnly: annotation(entry, 'readOnlyHint') === true,
+    })),
+    prompts: itemsOf(catalog.prompts, backend).map(([item]) => item),
+    resources: [...itemsOf(catalog.resources, backend), ...itemsOf(catalog.templates, backend)].map(([item]) => item),
+    inFlight,
+    latencyMs,
+    errorCount,
+    lastError,
+  };
+}
+
+function itemsOf(entries: ReadonlyMap<string, Entry>, backend: Backend): [ItemSnapshot, Entry][] {
+  return [...entries.values()].flatMap((entry): [ItemSnapshot, Entry][] => {
+    const candidate = entry.candidates.find(each => each.backend === backend);
+    if (!candidate) return [];
+    const { title, description } = entry.definition;
+    const { exposedName } = entry;
+    return [
+      [
+        { exposedName, originalName: candidate.originalName, title: textOf(title), description: textOf(description) },
+        entry,
+      ],
+    ];
+  });
+}
+
+function annotation({ definition }: Entry, hint: string): unknown {
+  return (definition.annotations as Record<string, unknown> | undefined)?.[hint];
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Without its query, which is where URLs carry secrets. */
+function targetOf(launch: Launch): string {
+  if (launch.kind === 'stdio') return [launch.command, ...launch.args].join(' ');
+  const url = new URL(launch.url);
+  return `${url.origin}${url.pathname}`;
+}

@@ -1,0 +1,281 @@
+// The whole core on real backends: what happens to them when others fail, when they end, and when the configuration changes.
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { describe, test } from 'node:test';
+import { eventually } from '../support/eventually.ts';
+import { fixtureCommand, httpFixture, startHttpFixture } from '../support/fixtures.ts';
+import { startGateway } from '../support/gateway.ts';
+import { isRunning } from '../support/processes.ts';
+
+const echo = (name: string, ...args: string[]) => ({ name, ...fixtureCommand('servers/echo.mjs', ...args) });
+
+describe('Gateway with backends that fail', () => {
+  test('lists and calls the good ones within 2 s of its start, beside a broken and a hanging one', async t => {
+    const remote = await httpFixture(t, 'servers/echo.mjs');
+    const start = performance.now();
+    const gateway = await startGateway(t, {
+      backends: [
+        { name: 'hanging', ...fixtureCommand('servers/hanging.mjs') },
+        echo('one'),
+        { name: 'broken', ...fixtureCommand('servers/crashing.mjs') },
+        echo('two'),
+        { name: 'three', url: remote },
+      ],
+    });
+    const client = await gateway.client();
+    const expected = ['one__echo', 'two__echo', 'three__echo'];
+    await eventually('the tools of the good backends', async () => {
+      const names = await client.toolNames();
+      return expected.every(name => names.includes(name));
+    });
+    assert.ok(performance.now() - start < 2000, `listed after ${Math.round(performance.now() - start)} ms`);
+
+    for (const name of expected) {
+      const { result } = await client.callTool(name, { text: name });
+      assert.equal(result.content[0].text, name);
+    }
+    assert.equal(gateway.backend('hanging').state.kind, 'connecting');
+    const { state } = await gateway.reaches('broken', 'failed');
+    assert.equal(state.kind === 'failed' && state.failure.code, 'exited');
+    assert.ok(gateway.gateway.backendLog('broken').some(line => line.includes('ACME_TOKEN is not set')));
+  });
+
+  test('starts a killed backend again, keeps its tools listed meanwhile, and leaves the others alone', async t => {
+    const gateway = await startGateway(t, { backends: [echo('victim'), echo('bystander')] });
+    const [victim, bystander] = [await gateway.pidOf('victim'), await gateway.pidOf('bystander')];
+    const client = await gateway.client();
+
+    process.kill(victim, 'SIGKILL');
+    await gateway.reaches('victim', 'failed', 'connecting');
+    assert.ok((await client.toolNames()).includes('victim__echo'));
+
+    await eventually('a new process', async () => (await gateway.pidOf('victim')) !== victim);
+    const { result } = await client.callTool('victim__echo', { text: 'back' });
+    assert.equal(result.content[0].text, 'back');
+    assert.equal(await gateway.pidOf('bystander'), bystander);
+  });
+
+  test('waits longer before each further start of a backend that keeps crashing', async t => {
+    const gateway = await startGateway(t, {
+      backends: [{ name: 'broken', ...fixtureCommand('servers/crashing.mjs') }],
+    });
+    const waits = new Map<number, number>();
+    await eventually('two failures', () => {
+      const { state } = gateway.backend('broken');
+      if (state.kind === 'failed' && state.retryAt !== undefined) waits.set(state.at, state.retryAt - state.at);
+      return waits.size === 2;
+    });
+    const [first = 0, second = 0] = waits.values();
+    assert.ok(first >= 400 && first <= 600, `first wait ${first} ms`);
+    assert.ok(second >= 800 && second <= 1200, `second wait ${second} ms`);
+  });
+
+  test('says that a backend which answers 401 needs sign-in', async t => {
+    const url = await httpFixture(t, 'servers/unauthorized.mjs');
+    const gateway = await startGateway(t, { backends: [{ name: 'private', url }] });
+    const { state } = await gateway.reaches('private', 'failed');
+    assert.ok(state.kind === 'failed');
+    assert.equal(state.failure.code, 'needs-sign-in');
+    assert.match(state.failure.message, /needs sign-in: add a header/);
+  });
+
+  test('reaches a server of the 2024 revision by falling back from Streamable HTTP to SSE', async t => {
+    const url = await httpFixture(t, 'servers/sse.mjs');
+    const gateway = await startGateway(t, { backends: [{ name: 'old', url }] });
+    const { state } = await gateway.reaches('old', 'ready');
+    assert.equal(state.kind === 'ready' && state.transport, 'sse');
+    const { result } = await (await gateway.client()).callTool('old__echo', { text: 'hello' });
+    assert.equal(result.content[0].text, 'hello');
+  });
+
+  test('opens a new session with a remote backend that was restarted and knows the old one no more', async t => {
+    const first = await startHttpFixture('servers/echo.mjs');
+    const gateway = await startGateway(t, { backends: [{ name: 'remote', url: first.url }] });
+    await gateway.reaches('remote', 'ready');
+    const client = await gateway.client();
+    await first.close();
+    const second = await startHttpFixture('servers/echo.mjs', { port: Number(new URL(first.url).port) });
+    t.after(() => second.close());
+    await eventually('an answer of the new server', async () => {
+      const { result } = await client.callTool('remote__echo', { text: 'again' });
+      return result?.content[0].text === 'again';
+    });
+  });
+
+  test('reads past noise on stdout', async t => {
+    const gateway = await startGateway(t, {
+      backends: [{ name: 'noisy', ...fixtureCommand('servers/noisyStdout.mjs') }],
+    });
+    await gateway.reaches('noisy', 'ready');
+    const client = await gateway.client();
+    for (const text of ['first', 'second', 'third']) {
+      const { result } = await client.callTool('noisy__say', { text });
+      assert.equal(result.content[0].text, text);
+    }
+  });
+
+  test('ends everything on stop, even a server that ignores SIGTERM, and its child', async t => {
+    const gateway = await startGateway(t, {
+      backends: [echo('good'), { name: 'stubborn', ...fixtureCommand('servers/hanging.mjs', '--stubborn') }],
+    });
+    const good = await gateway.pidOf('good');
+    const child = await eventually('the child of the stubborn server', () => {
+      const line = gateway.gateway.backendLog('stubborn').find(logged => logged.includes('child '));
+      return line !== undefined && Number(line.split('child ')[1]);
+    });
+    const start = performance.now();
+    await gateway.gateway.stop();
+    assert.ok(performance.now() - start < 9000);
+    await eventually('the end of all processes', () => !isRunning(good) && !isRunning(child), 1000);
+  });
+});
+
+describe('Gateway.reload', () => {
+  test('touches only the backends that changed', async t => {
+    const gateway = await startGateway(t, {
+      backends: [echo('same'), echo('preferred'), echo('changed'), echo('removed')],
+    });
+    const same = await gateway.pidOf('same');
+    const preferred = await gateway.pidOf('preferred');
+    const changed = await gateway.pidOf('changed');
+    const removed = await gateway.pidOf('removed');
+
+    await gateway.write({
+      backends: [echo('same'), { ...echo('preferred'), priority: 1 }, echo('changed', '--tools', '1'), echo('added')],
+    });
+    const report = await gateway.gateway.reload();
+    const updated = ['preferred', 'changed'];
+    assert.deepEqual(report, { added: ['added'], removed: ['removed'], updated, errors: [] });
+
+    await gateway.reaches('added', 'ready');
+    assert.equal(await gateway.pidOf('same'), same);
+    assert.equal(gateway.backend('preferred').priority, 1);
+    assert.equal(await gateway.pidOf('preferred'), preferred, 'a priority needs no restart');
+    assert.notEqual(await gateway.pidOf('changed'), changed);
+    await eventually('the end of the removed backend', () => !isRunning(removed));
+    const names = await (await gateway.client()).toolNames();
+    assert.ok(names.includes('changed__tool_001') && names.includes('added__echo') && !names.includes('removed__echo'));
+  });
+
+  test('changes nothing when the file is broken, and says so until it is whole again', async t => {
+    const good = { backends: [echo('steady')] };
+    const gateway = await startGateway(t, good);
+    const pid = await gateway.pidOf('steady');
+
+    await gateway.write('backends:\n  - name: steady\n   command: [');
+    const report = await gateway.gateway.reload();
+    assert.equal(report.errors.length > 0, true);
+    assert.notEqual(gateway.gateway.snapshot().configError, undefined);
+    assert.equal(await gateway.pidOf('steady'), pid);
+
+    await gateway.write(good);
+    await gateway.gateway.reload();
+    assert.equal(gateway.gateway.snapshot().configError, undefined);
+    assert.equal(await gateway.pidOf('steady'), pid);
+  });
+
+  test('happens by itself when the file changes', async t => {
+    const gateway = await startGateway(t, { backends: [echo('first')] });
+    const pid = await gateway.pidOf('first');
+    const client = await gateway.client();
+    await client.listen();
+
+    await gateway.write({ backends: [echo('first'), echo('second')] });
+    await eventually('the tools of the second backend', async () =>
+      (await client.toolNames()).includes('second__echo'),
+    );
+    await client.notifications('notifications/tools/list_changed');
+    assert.equal(await gateway.pidOf('first'), pid);
+  });
+});
+
+describe('Gateway', () => {
+  test('gives backends their environment, and its own working directory where they name none', async t => {
+    const gateway = await startGateway(t, {
+      backends: [
+        { ...echo('here'), env: { GREETING: 'hello' } },
+        { ...echo('there'), cwd: '/' },
+      ],
+    });
+    const client = await gateway.client();
+    await gateway.gateway.whenSettled();
+    const textOf = async (name: string, args = {}) => (await client.callTool(name, args)).result.content[0].text;
+    assert.equal(await textOf('here__env', { name: 'GREETING' }), 'hello');
+    assert.equal(await textOf('here__env', { name: 'PATH' }), process.env.PATH);
+    assert.equal(`${await textOf('here__cwd')}/backends.yaml`, gateway.configFile);
+    assert.equal(await textOf('there__cwd'), '/');
+  });
+
+  test('sends the headers of a remote backend, and never the token of its own clients', async t => {
+    const url = await httpFixture(t, 'servers/echo.mjs');
+    const gateway = await startGateway(t, { backends: [{ name: 'remote', url, headers: { 'X-Api-Key': 'secret' } }] });
+    await gateway.reaches('remote', 'ready');
+    const { result } = await (await gateway.client()).callTool('remote__headers');
+    const headers = JSON.parse(result.content[0].text);
+    assert.equal(headers['x-api-key'], 'secret');
+    assert.equal(headers.authorization, undefined);
+  });
+
+  test('serves a client on stdio', async t => {
+    const gateway = await startGateway(t, { backends: [echo('local')] });
+    await gateway.reaches('local', 'ready');
+    const [input, output] = [new PassThrough(), new PassThrough()];
+    const served = gateway.gateway.serveStdio(input, output);
+    const clientInfo = { name: 'test', version: '1.0.0' };
+    const requests = [
+      { id: 1, method: 'initialize', params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo } },
+      { method: 'notifications/initialized' },
+      { id: 2, method: 'tools/call', params: { name: 'local__echo', arguments: { text: 'hello' } } },
+    ];
+    for (const request of requests) input.write(`${JSON.stringify({ jsonrpc: '2.0', ...request })}\n`);
+
+    let written = '';
+    output.on('data', chunk => {
+      written += chunk;
+    });
+    const answers = await eventually('two answers', () => {
+      const found = written.split('\n').filter(line => line.includes('"result"'));
+      return found.length === 2 && found.map(line => JSON.parse(line));
+    });
+    assert.equal(answers[0].result.protocolVersion, '2025-06-18');
+    assert.deepEqual(answers[1].result.content, [{ type: 'text', text: 'hello' }]);
+    input.end();
+    await served;
+  });
+
+  test('callTool tells an answer, an unknown tool and a JSON-RPC error apart', async t => {
+    const gateway = await startGateway(t, {
+      backends: [echo('local'), { name: 'rich', ...fixtureCommand('servers/rich.mjs') }],
+    });
+    await gateway.gateway.whenSettled();
+    const call = (name: string, args = {}) => gateway.gateway.callTool(name, args, new AbortController().signal);
+
+    const failed = await call('local__fail', { message: 'its own error' });
+    assert.ok(failed.kind === 'answered');
+    assert.equal(failed.result.isError, true);
+    const unknown = await call('local__ekko');
+    assert.ok(unknown.kind === 'unknown');
+    assert.match(unknown.message, /local__echo/, 'names the tool that was probably meant');
+    const rejected = await call('rich__protocolError');
+    assert.deepEqual(rejected, { kind: 'rejected', code: -31999, message: 'Custom code' });
+  });
+
+  test('tries an entry without touching what runs', async t => {
+    const gateway = await startGateway(t, { backends: [echo('local')] });
+    const pid = await gateway.pidOf('local');
+    const { signal } = new AbortController();
+
+    const good = await gateway.gateway.try(echo('candidate', '--tools', '150'), signal);
+    assert.ok(good.ok);
+    assert.ok(good.tools.includes('tool_001') && good.tools.includes('tool_150'), 'all pages were read');
+    const bad = await gateway.gateway.try({ name: 'candidate', ...fixtureCommand('servers/crashing.mjs') }, signal);
+    assert.ok(!bad.ok);
+    assert.deepEqual(bad.stderrTail, ['Starting up', 'Error: ACME_TOKEN is not set']);
+
+    assert.deepEqual(
+      gateway.gateway.snapshot().backends.map(backend => backend.name),
+      ['local'],
+    );
+    assert.equal(await gateway.pidOf('local'), pid);
+  });
+});
