@@ -1,0 +1,59 @@
+import { Client, ProtocolError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import manifest from '../../package.json' with { type: 'json' };
+import { messageOf } from '../core/base/errors.ts';
+import { type Environment, readEnvironment } from '../core/config/environment.ts';
+import type { CallReport } from '../core/gateway.ts';
+import type { CallArgs } from './args.ts';
+import { formatResult } from './format.ts';
+import { onStopSignal, openGateway } from './openGateway.ts';
+import { createStderrLog } from './stderrLog.ts';
+
+/** Calls one tool and prints its answer. The exit code: 0 answered, 1 no such tool or it failed, 2 bad configuration. */
+export async function call(args: CallArgs): Promise<number> {
+  onStopSignal(exitCode => process.exit(exitCode));
+  const environment = readEnvironment(process.env);
+  const report =
+    args.url === undefined
+      ? await callHere(args, environment)
+      : await callAt(new URL(args.url), args, environment.authToken);
+  if (!report) return 2;
+  if (report.kind !== 'answered') {
+    process.stderr.write(`switchyard: ${report.message}\n`);
+    return 1;
+  }
+  const { result } = report;
+  const text = args.json ? JSON.stringify(result, undefined, 2) : formatResult(result);
+  (result.isError && !args.json ? process.stderr : process.stdout).write(`${text}\n`);
+  return result.isError ? 1 : 0;
+}
+
+/** Undefined where the configuration cannot be used, which the gateway has told. */
+async function callHere({ tool, args, config }: CallArgs, environment: Environment): Promise<CallReport | undefined> {
+  const gateway = openGateway(config, environment, createStderrLog('error', { timestamps: false }));
+  const loaded = await gateway.start();
+  if (!loaded.ok) return undefined;
+  const report = await gateway.callTool(tool, args, new AbortController().signal);
+  await gateway.stop();
+  return report;
+}
+
+/** Accepts any result: nothing is parsed, so nothing is lost. */
+const Any = { '~standard': { version: 1, vendor: 'switchyard', validate: (value: unknown) => ({ value }) } } as const;
+/** How long a call takes is up to the router; this is the SDK's longest. */
+const NO_TIMEOUT = 2 ** 31 - 1;
+
+async function callAt(url: URL, { tool, args }: CallArgs, token: string | undefined): Promise<CallReport> {
+  const client = new Client({ name: 'switchyard-call', version: manifest.version });
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  try {
+    await client.connect(new StreamableHTTPClientTransport(url, { requestInit: { headers } }));
+    const request = { method: 'tools/call', params: { name: tool, arguments: args } };
+    const result = await client.request(request, Any, { timeout: NO_TIMEOUT });
+    return { kind: 'answered', result: result as Record<string, unknown> };
+  } catch (error) {
+    if (error instanceof ProtocolError) return { kind: 'rejected', code: error.code, message: error.message };
+    return { kind: 'rejected', code: -32603, message: `${url}: ${messageOf(error)}` };
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,126 @@
+// What the commands print, as pure functions.
+import { formatProblem, type Problem } from '../core/config/load.ts';
+import type { BackendSnapshot } from '../core/snapshot.ts';
+
+/** The answer of `switchyard check --json`. */
+export interface CheckReport {
+  readonly config: string;
+  readonly backends: readonly BackendReport[];
+  readonly problems: readonly Problem[];
+}
+
+export interface BackendReport {
+  readonly name: string;
+  readonly namespace: string;
+  readonly state: 'ready' | 'failed' | 'disabled' | 'rejected';
+  readonly tools: number;
+  readonly prompts: number;
+  readonly resources: number;
+  /** From the start to the answer or the failure, in milliseconds; null where nothing was started. */
+  readonly ms: number | null;
+  /** Which server answered, or why none did. */
+  readonly detail: string;
+}
+
+/** What a check found. */
+export interface Checked {
+  readonly configFile: string;
+  /** Each as it was when it had first answered or failed. */
+  readonly backends: readonly BackendSnapshot[];
+  readonly problems: readonly Problem[];
+  /** When they were started, in milliseconds since the epoch. */
+  readonly startedAt: number;
+}
+
+export function checkReport({ configFile, backends, problems, startedAt }: Checked): CheckReport {
+  return {
+    config: configFile,
+    backends: backends.map(backend => ({
+      name: backend.name,
+      namespace: backend.namespace,
+      tools: backend.tools.length,
+      prompts: backend.prompts.length,
+      resources: backend.resources.length,
+      ...fateOf(backend.state, startedAt),
+    })),
+    problems,
+  };
+}
+
+function fateOf(state: BackendSnapshot['state'], startedAt: number): Pick<BackendReport, 'state' | 'ms' | 'detail'> {
+  switch (state.kind) {
+    case 'ready':
+      return {
+        state: 'ready',
+        ms: state.since - startedAt,
+        detail: `${state.serverName} ${state.serverVersion} over ${state.transport}`,
+      };
+    case 'failed':
+      return { state: 'failed', ms: state.at - startedAt, detail: state.failure.message };
+    case 'disabled':
+      return { state: 'disabled', ms: null, detail: '' };
+    case 'rejected':
+      return { state: 'rejected', ms: null, detail: state.message };
+    default:
+      return { state: 'failed', ms: null, detail: `it is ${state.kind}` };
+  }
+}
+
+export function formatCheck(report: CheckReport): string {
+  const rows = report.backends.map(({ name, state, tools, ms, detail }) => [
+    name,
+    state,
+    state === 'ready' ? String(tools) : '-',
+    ms === null ? '-' : String(ms),
+    detail.replace(/\s+/g, ' '),
+  ]);
+  const wanted = report.backends.filter(({ state }) => state !== 'disabled');
+  const ready = wanted.filter(({ state }) => state === 'ready');
+  return [
+    ...(rows.length > 0 ? [table(['NAME', 'STATE', 'TOOLS', 'MS', 'DETAIL'], rows), ''] : []),
+    ...(report.problems.length > 0 ? [...report.problems.map(p => `${p.severity}: ${formatProblem(p)}`), ''] : []),
+    `${report.config}: ${ready.length} of ${wanted.length} ready.\n`,
+  ].join('\n');
+}
+
+/** Rows under their titles, with columns as wide as their widest cell; columns of numbers are aligned to the right. */
+function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [titles, ...rows];
+  const columns = titles.map((_, column) => {
+    const cells = lines.map(line => line[column] ?? '');
+    const numeric = cells.slice(1).every(cell => /^(\d+|-)$/.test(cell));
+    const width = Math.max(...cells.map(cell => cell.length));
+    return (cell: string) => (numeric ? cell.padStart(width) : cell.padEnd(width));
+  });
+  return lines
+    .map(line =>
+      columns
+        .map((pad, column) => pad(line[column] ?? ''))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** The text of a tool's result; of content that is no text, one line that says what it is. */
+export function formatResult(result: Readonly<Record<string, unknown>>): string {
+  const content = Array.isArray(result.content) ? result.content : [];
+  if (content.length === 0 && result.structuredContent !== undefined)
+    return JSON.stringify(result.structuredContent, undefined, 2);
+  return content.map(formatContent).join('\n');
+}
+
+function formatContent(block: Readonly<Record<string, unknown>>): string {
+  switch (block.type) {
+    case 'text':
+      return String(block.text);
+    case 'resource_link':
+      return `[resource ${block.uri}]`;
+    case 'resource': {
+      const { text, uri } = block.resource as { readonly text?: string; readonly uri: string };
+      return text ?? `[resource ${uri}]`;
+    }
+    default:
+      return `[${block.type}${block.mimeType === undefined ? '' : ` ${block.mimeType}`}]`;
+  }
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+// argv → command → exit code. The commands are loaded when they are run: help and mistakes cost no SDK.
+import manifest from '../../package.json' with { type: 'json' };
+import { UserError } from '../core/base/errors.ts';
+import { parseCommandLine } from './args.ts';
+
+async function run(argv: readonly string[]): Promise<number> {
+  const command = parseCommandLine(argv);
+  switch (command.kind) {
+    case 'help':
+      process.stdout.write(command.text);
+      return 0;
+    case 'version':
+      process.stdout.write(`${manifest.version}\n`);
+      return 0;
+    case 'serve':
+      return (await import('./serve.ts')).serve(command);
+    case 'check':
+      return (await import('./check.ts')).check(command);
+    case 'call':
+      return (await import('./call.ts')).call(command);
+  }
+}
+
+function report(error: unknown): number {
+  if (!(error instanceof UserError)) throw error;
+  process.stderr.write(`switchyard: ${error.message}\n`);
+  return 2;
+}
+
+const exitCode = await run(process.argv.slice(2)).catch(report);
+// What was written to a pipe has to be gone before the process is.
+process.stdout.write('', () => process.exit(exitCode));

@@ -1,0 +1,39 @@
+// What every command that runs backends starts from.
+import { constants, homedir } from 'node:os';
+import manifest from '../../package.json' with { type: 'json' };
+import { systemClock } from '../core/base/clock.ts';
+import type { Logger } from '../core/base/log.ts';
+import type { Environment } from '../core/config/environment.ts';
+import { Gateway } from '../core/gateway.ts';
+import { findConfigFile } from './configFile.ts';
+
+/** The gateway of a command, not started; nothing of it outlives the process. `config` is `--config`. Throws `UserError`. */
+export function openGateway(config: string | undefined, environment: Environment, log: Logger): Gateway {
+  const { env } = process;
+  const cwd = process.cwd();
+  const home = homedir();
+  const name = environment.serverName ?? 'switchyard';
+  const gateway = new Gateway({
+    configFile: findConfigFile(config ?? environment.configFile, { cwd, home, xdgConfigHome: env.XDG_CONFIG_HOME }),
+    loadOptions: {
+      env,
+      workspaceFolder: cwd,
+      userHome: home,
+      input: id => env[`SWITCHYARD_INPUT_${id}`] ?? env[`SWITCHYARD_INPUT_${id.toUpperCase().replace(/\W/g, '_')}`],
+      overrides: environment.overrides,
+    },
+    defaultCwd: cwd,
+    environment: async () => env,
+    serverInfo: { name, title: name, version: manifest.version },
+    clock: systemClock,
+    log,
+  });
+  process.once('exit', () => gateway.dispose());
+  return gateway;
+}
+
+/** Calls `listener` at every signal that asks the process to end, with the exit code that says so. */
+export function onStopSignal(listener: (exitCode: number) => void): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => listener(128 + constants.signals[signal]));
+}

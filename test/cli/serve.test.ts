@@ -1,0 +1,216 @@
+// `serve` as a program: who may come in, and how it ends.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import path from 'node:path';
+import { suite, type TestContext, test } from 'node:test';
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { eventually } from '../support/eventually.ts';
+import { fixtureCommand } from '../support/fixtures.ts';
+import { CLI, configFile, NODES, type Program, runCli, startCli, temporaryFolder } from './program.ts';
+
+const ECHO = { name: 'echo', ...fixtureCommand('servers/echo.mjs') };
+const STUBBORN = { name: 'stubborn', ...fixtureCommand('servers/hanging.mjs', '--stubborn') };
+const CLIENT_INFO = { name: 'test', version: '1.0.0' };
+
+for (const { node, title } of NODES) {
+  suite(`switchyard serve ${title}`, () => {
+    test('serves a client on stdio and ends when it closes', async t => {
+      const file = await configFile(t, { backends: [ECHO] });
+      const client = new Client(CLIENT_INFO);
+      t.after(() => client.close());
+      await client.connect(
+        new StdioClientTransport({ command: node, args: [CLI, 'serve', '--config', file], stderr: 'ignore' }),
+      );
+      assert.equal(client.getServerVersion()?.name, 'switchyard');
+      assert.deepEqual(await callEcho(client), [{ type: 'text', text: 'hello' }]);
+    });
+
+    test('serves clients on HTTP until SIGTERM', async t => {
+      const file = await configFile(t, { backends: [ECHO] });
+      const router = await startCli(t, ['serve', '--config', file, '--port', '0'], { node });
+      const client = await connect(t, await addressOf(router));
+      assert.deepEqual(await callEcho(client), [{ type: 'text', text: 'hello' }]);
+      const pids = await router.reachDescendants(1);
+      router.child.kill('SIGTERM');
+      const { exitCode, stdout } = await router.finished;
+      assert.deepEqual([exitCode, stdout], [0, '']);
+      await router.assertGone(pids);
+    });
+  });
+}
+
+suite('switchyard serve on stdio', () => {
+  test('writes the protocol to stdout and nothing else', async t => {
+    const file = await configFile(t, { backends: [ECHO, { ...ECHO, name: 'broken', command: 'no-such-command' }] });
+    const program = await startCli(t, ['serve', '--config', file, '--log-level', 'debug']);
+    const clientInfo = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: CLIENT_INFO };
+    program.child.stdin.write(
+      `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: clientInfo })}\n`,
+    );
+    await eventually('an answer', () => program.stdout.includes('\n'));
+    await program.reports(/(no-such-command)/);
+    program.child.stdin.end();
+    const { exitCode, stdout } = await program.finished;
+    assert.equal(exitCode, 0);
+    for (const line of stdout.trimEnd().split('\n')) assert.equal(JSON.parse(line).jsonrpc, '2.0');
+  });
+
+  test('ends on SIGTERM with the client still there', async t => {
+    const file = await configFile(t, { backends: [STUBBORN] });
+    const program = await startCli(t, ['serve', '--config', file]);
+    const pids = await program.reachDescendants(2);
+    program.child.kill('SIGTERM');
+    assert.equal((await program.finished).exitCode, 0);
+    await program.assertGone(pids);
+  });
+
+  for (const option of ['--no-auth', '--host=127.0.0.1', '--allow-host=a'])
+    test(`refuses ${option}, which is for HTTP`, async t => {
+      const file = await configFile(t, { backends: [] });
+      const { exitCode, stderr } = await runCli(t, ['serve', '--config', file, option]);
+      assert.equal(exitCode, 2);
+      assert.match(stderr, /add --transport http/);
+    });
+});
+
+suite('switchyard serve on HTTP', () => {
+  test('is what MCP_PORT asks for, and a flag overrides it', async t => {
+    const file = await configFile(t, { backends: [] });
+    const env = { MCP_PORT: String(await freePort()), MCP_BACKENDS_CONFIG: file, MCP_SERVER_NAME: 'mine' };
+    const router = await startCli(t, ['serve'], { env });
+    const client = await connect(t, await addressOf(router));
+    assert.equal(client.getServerVersion()?.name, 'mine');
+    const stdio = await startCli(t, ['serve', '--transport', 'stdio'], { env });
+    await stdio.reports(/(on stdio)/);
+    stdio.child.stdin.end();
+    assert.equal((await stdio.finished).exitCode, 0);
+  });
+
+  test('asks for the token of the file', async t => {
+    const file = await configFile(t, { backends: [] });
+    const tokenFile = path.join(await temporaryFolder(t), 'token');
+    await writeFile(tokenFile, 'from-file\n');
+    const router = await startCli(t, ['serve', '--config', file, '--port', '0', '--auth-token-file', tokenFile], {
+      env: { MCP_AUTH_TOKEN: 'from-variable' },
+    });
+    const url = await addressOf(router);
+    const statusWith = async (token: string) =>
+      (await fetch(url, { method: 'POST', body: '{}', headers: headersWith(token) })).status;
+    assert.deepEqual([await statusWith('from-variable'), await statusWith('from-file')], [401, 400]);
+    await connect(t, url, 'from-file');
+  });
+
+  test('refuses an address that others can reach, unless there is a token or --no-auth', async t => {
+    const file = await configFile(t, { backends: [] });
+    const serve = ['serve', '--config', file, '--port', '0', '--host', '0.0.0.0'];
+    const { exitCode, stderr } = await runCli(t, serve);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /0\.0\.0\.0.*--auth-token-file.*MCP_AUTH_TOKEN.*--no-auth/s);
+  });
+
+  test('says which token file cannot be used', async t => {
+    const file = await configFile(t, { backends: [] });
+    const folder = await temporaryFolder(t);
+    await writeFile(path.join(folder, 'empty'), '\n');
+    for (const [name, message] of [
+      ['nowhere', /token file cannot be read: .*nowhere/],
+      ['empty', /token file .*empty is empty/],
+    ] as const) {
+      const serve = ['serve', '--config', file, '--port', '0', '--auth-token-file', path.join(folder, name)];
+      const { exitCode, stderr } = await runCli(t, serve);
+      assert.equal(exitCode, 2);
+      assert.match(stderr, message);
+    }
+  });
+
+  test('is 1 when the port is taken', async t => {
+    const file = await configFile(t, { backends: [ECHO] });
+    const first = await startCli(t, ['serve', '--config', file, '--port', '0']);
+    const { port } = new URL(await addressOf(first));
+    const { exitCode, stderr } = await runCli(t, ['serve', '--config', file, '--port', port]);
+    assert.equal(exitCode, 1);
+    assert.ok(stderr.includes(`127.0.0.1:${port}`), stderr);
+  });
+
+  test('is 2 for a broken configuration, and serves the rest of one with a broken backend', async t => {
+    const broken = await runCli(t, ['serve', '--config', await configFile(t, 'backends: 5'), '--port', '0']);
+    assert.equal(broken.exitCode, 2);
+    assert.match(broken.stderr, /backends\.yaml:1:/);
+
+    const file = await configFile(t, { backends: [{ ...ECHO, name: 'wrong', priority: -1 }, ECHO] });
+    const router = await startCli(t, ['serve', '--config', file, '--port', '0']);
+    await router.reports(/(backends\.yaml:\d+:\d+: .*priority)/);
+    assert.deepEqual(await callEcho(await connect(t, await addressOf(router))), [{ type: 'text', text: 'hello' }]);
+  });
+
+  test('lets a call in flight finish at the first signal', async t => {
+    const { router, call, pids } = await withCallInFlight(t, 800);
+    router.child.kill('SIGTERM');
+    assert.deepEqual((await call).content, [{ type: 'text', text: 'a done' }]);
+    assert.equal((await router.finished).exitCode, 0);
+    await router.assertGone(pids);
+  });
+
+  test('ends at once at the second signal', async t => {
+    const { router, client, call, pids } = await withCallInFlight(t, 30_000);
+    const refused = assert.rejects(call);
+    router.child.kill('SIGTERM');
+    await router.reports(/(Stopping)/);
+    router.child.kill('SIGTERM');
+    assert.equal((await router.finished).exitCode, 143);
+    await router.assertGone(pids);
+    await client.close();
+    await refused;
+  });
+});
+
+async function withCallInFlight(t: TestContext, stepMs: number) {
+  const file = await configFile(t, { backends: [ECHO, STUBBORN] });
+  const router = await startCli(t, ['serve', '--config', file, '--port', '0']);
+  const client = await connect(t, await addressOf(router));
+  await callEcho(client);
+  const pids = await router.reachDescendants(3);
+  const call = client.callTool({ name: 'echo__slow', arguments: { label: 'a', steps: 1, stepMs } });
+  await callEcho(client); // Requests of a session are read in order: the slow one is on its way.
+  return { router, client, call, pids };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+function headersWith(token: string | undefined): Record<string, string> {
+  return {
+    accept: 'application/json, text/event-stream',
+    'content-type': 'application/json',
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  };
+}
+
+async function addressOf(router: Program): Promise<string> {
+  return router.reports(/(http:\S+)/);
+}
+
+async function connect(t: TestContext, url: string, token?: string): Promise<Client> {
+  const client = new Client(CLIENT_INFO);
+  t.after(() => client.close());
+  await client.connect(
+    new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: headersWith(token) } }),
+  );
+  return client;
+}
+
+async function callEcho(client: Client) {
+  await eventually('the tools of echo', async () =>
+    (await client.listTools()).tools.some(({ name }) => name === 'echo__echo'),
+  );
+  const { content } = await client.callTool({ name: 'echo__echo', arguments: { text: 'hello' } });
+  return content;
+}
