@@ -100,16 +100,17 @@ routing: {}
   {
     title: 'YAML, document mark, anchors, merges and quoted keys',
     text: `---
+inputs:
+  - &base { command: x, priority: 7 }
 servers:
-  "a": &base
-    command: x
+  "a":
+    <<: *base
     priority: 5
   z:
     <<: *base
-    priority: 7
-inputs: &none []
+    cwd: /tmp
 `,
-    z: '  z:\n    <<: *base\n    priority: 7\n',
+    z: '  z:\n    <<: *base\n    cwd: /tmp\n',
   },
   {
     title: 'JSON on one line',
@@ -368,15 +369,15 @@ describe('what cannot be edited is refused with a reason', () => {
 describe('editConfigFile', () => {
   test('writes through a link, keeps mode and byte order mark, and leaves nothing beside', async t => {
     const folder = temporaryFolder(t);
-    const file = join(folder, 'real.yaml');
-    fs.writeFileSync(file, '\uFEFFbackends: [{name: a, priority: 5}]\r\n');
+    const file = join(folder, 'real.jsonc');
+    fs.writeFileSync(file, '\uFEFF// mine\r\n{"servers": {"a": {"priority": 5}}}\r\n');
     fs.chmodSync(file, 0o664);
-    fs.symlinkSync(file, join(folder, 'link.yaml'));
-    await editConfigFile(join(folder, 'link.yaml'), setBackendKey('a', 'priority', 6));
-    assert.equal(fs.readFileSync(file, 'utf8'), '\uFEFFbackends: [{name: a, priority: 6}]\r\n');
+    fs.symlinkSync(file, join(folder, 'link.jsonc'));
+    await editConfigFile(join(folder, 'link.jsonc'), setBackendKey('a', 'priority', 6));
+    assert.equal(fs.readFileSync(file, 'utf8'), '\uFEFF// mine\r\n{"servers": {"a": {"priority": 6}}}\r\n');
     assert.deepEqual(
       [fs.statSync(file).mode & 0o777, fs.readdirSync(folder).sort()],
-      [0o664, ['link.yaml', 'real.yaml']],
+      [0o664, ['link.jsonc', 'real.jsonc']],
     );
   });
 

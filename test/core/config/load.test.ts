@@ -106,7 +106,7 @@ backends:
     priority: 5
   - <<: *base
     name: b
-  - { <<: [*base], name: c, priority: 6 }
+  - { <<: [{ priority: 6 }, *base], name: c }
 `);
     assert.deepEqual(
       backends.map(({ name, priority, launch }) => [name, priority, launch]),
@@ -313,6 +313,14 @@ describe('a file that is wrong as a whole has one clear message', () => {
       assert.deepEqual([result.ok, ...findings(result)], [false, `error ${message}`]);
     });
   }
+
+  test('a wrong value from outside the file is told as such', () => {
+    const result = parse('backends: []', { base: { request_timeout_seconds: 0 } });
+    assert.deepEqual(findings(result), [
+      'error 1:1: routing.request_timeout_seconds, which is set outside this file, is wrong: Too small: expected number to be >0',
+    ]);
+    assert.equal(result.ok, false);
+  });
 
   test('that it is missing, a folder, too large, or not UTF-8', async t => {
     const folder = temporaryFolder(t);

@@ -1,0 +1,101 @@
+// Edits between brackets and braces: JSON, JSON with comments, and YAML's flow style.
+import type { ListNode, MapNode } from './document.ts';
+import { endsLine, eolOf, indentAt, lineStart, nextLine, readGap, type Splice, startsLine } from './lines.ts';
+import type { Span } from './problem.ts';
+
+/** Adds an item, or a key with its value, behind the last one. */
+export function appendToFlow(text: string, container: ListNode | MapNode, key: string, value: unknown): Splice[] {
+  const children = childrenOf(container);
+  const inner = { start: container.start + 1, end: container.end - 1 };
+  const [first, last] = [children[0], children.at(-1)];
+  const isOnLines = text.slice(first ? inner.start : 0, first?.start ?? text.length).includes('\n');
+  const colon = isOnLines || /[:,]\s/.test(text.slice(0, inner.end)) ? ': ' : ':';
+  const prefix = container.kind === 'list' ? '' : JSON.stringify(key) + colon;
+
+  if (!isOnLines) {
+    const added = prefix + renderInline(value, colon === ': ');
+    if (!last) return [{ start: inner.start, end: inner.start, text: added }];
+    const space = colon === ': ' ? ' ' : '';
+    const { comma } = readGap(text, last.end, inner.end);
+    return comma === undefined
+      ? [{ start: last.end, end: last.end, text: `,${space}${added}` }]
+      : [{ start: comma + 1, end: comma + 1, text: `${space}${added},` }];
+  }
+
+  const outer = indentAt(text, container.start);
+  const indent = first ? indentAt(text, first.start) : outer + unitOf(text);
+  const eol = eolOf(text);
+  const rendered = JSON.stringify(value, null, unitOf(text)).replaceAll('\n', eol + indent);
+  const added = eol + indent + prefix + rendered;
+  if (!last) {
+    const comment = readGap(text, inner.start, inner.end).comments.at(-1);
+    return comment
+      ? [{ start: comment.end, end: comment.end, text: added }]
+      : [{ ...inner, text: added + eol + outer }];
+  }
+  const { comma, comments } = readGap(text, last.end, inner.end);
+  const tail = tailOf(text, last.end, comma, comments);
+  const separator = { start: last.end, end: last.end, text: comma === undefined ? ',' : '' };
+  return [separator, { start: tail, end: tail, text: comma === undefined ? added : `${added},` }];
+}
+
+/** Takes out an item or key, its comma, and the comments that are about it: on its own lines, and right above. */
+export function removeFromFlow(text: string, container: ListNode | MapNode, index: number): Splice[] {
+  const children = childrenOf(container);
+  const child = children[index];
+  if (!child) return [];
+  const inner = { start: container.start + 1, end: container.end - 1 };
+  const next = children[index + 1];
+  const before = readGap(text, children[index - 1]?.end ?? inner.start, child.start);
+  const after = readGap(text, child.end, next?.start ?? inner.end);
+  const hasComments = before.comments.length > 0 || after.comments.length > 0;
+  if (children.length === 1 && !hasComments) return [{ ...inner, text: '' }];
+
+  // Without a comma of its own, the last one leaves that of the one before it too many.
+  const orphan = next || after.comma !== undefined ? undefined : before.comma;
+  const comma = orphan === undefined ? [] : [{ start: orphan, end: orphan + 1, text: '' }];
+  const tail = tailOf(text, child.end, after.comma, after.comments);
+  if (startsLine(text, child.start) && endsLine(text, tail)) {
+    return [...comma, { start: firstLine(text, child, before.comments), end: nextLine(text, tail), text: '' }];
+  }
+  if (next) {
+    const end = after.comments.length === 0 ? next.start : (after.comma ?? child.end - 1) + 1;
+    return [{ start: child.start, end, text: '' }];
+  }
+  if (before.comma !== undefined && before.comments.length === 0) {
+    return [{ start: before.comma, end: child.end, text: '' }];
+  }
+  return [...comma, { start: child.start, end: child.end, text: '' }];
+}
+
+function childrenOf(container: ListNode | MapNode): Span[] {
+  if (container.kind === 'list') return [...container.items];
+  const own = container.entries.filter(({ inherited }) => !inherited);
+  return own.map(({ keySpan, value }) => ({ start: keySpan.start, end: Math.max(keySpan.end, value.end) }));
+}
+
+/** Past the comma of a child and the comment behind it on the same line. */
+function tailOf(text: string, end: number, comma: number | undefined, comments: readonly Span[]): number {
+  let tail = comma === undefined ? end : comma + 1;
+  for (const comment of comments) {
+    if (!text.slice(tail, comment.start).includes('\n')) tail = Math.max(tail, comment.end);
+  }
+  return tail;
+}
+
+/** Where the lines of a child begin, with the comments on the lines right above. */
+function firstLine(text: string, child: Span, comments: readonly Span[]): number {
+  let start = lineStart(text, child.start);
+  for (const comment of comments.toReversed()) {
+    const isRightAbove = nextLine(text, comment.end) === start && startsLine(text, comment.start);
+    if (isRightAbove) start = lineStart(text, comment.start);
+  }
+  return start;
+}
+
+/** One step of indentation, as the text has it. */
+const unitOf = (text: string) => /^(?:\t| +)(?=\S)/m.exec(text)?.[0] ?? '  ';
+
+function renderInline(value: unknown, isSpaced: boolean): string {
+  return isSpaced ? JSON.stringify(value, null, 1).replace(/\n\s*/g, ' ') : JSON.stringify(value);
+}

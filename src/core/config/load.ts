@@ -1,0 +1,215 @@
+// The configuration file as a Config, with everything wrong with it told by file, line and column.
+import * as fs from 'node:fs/promises';
+import * as path from 'node:path';
+import { messageOf } from '../base/errors.ts';
+import { check, type Report } from './check.ts';
+import { entryOf, parseText } from './document.ts';
+import { ADDRESS_KEYS, launchOf } from './launch.ts';
+import { formatProblem, type Problem, ProblemLog } from './problem.ts';
+import {
+  type BackendConfig,
+  type BackendEntry,
+  backendSchema,
+  type Config,
+  fileSchema,
+  type Launch,
+  type RejectedBackend,
+  type RoutingConfig,
+  routingSchema,
+  type ServerConfig,
+} from './schema.ts';
+import { entriesOf, type Outline, outlineOf, type RawEntry, toNative, withoutEmpty } from './shapes.ts';
+import { resolveVariables, type VariableSource } from './variables.ts';
+
+export { formatProblem, type Problem } from './problem.ts';
+
+/** Values for router-wide keys that come from elsewhere than the file. */
+export interface Overrides {
+  readonly default_strategy?: RoutingConfig['default_strategy'];
+  readonly enable_namespace_prefixing?: boolean;
+  readonly capability_cache_ttl_seconds?: number;
+  readonly request_timeout_seconds?: number;
+  readonly retry?: Partial<Omit<RoutingConfig['retry'], 'initial_backoff_seconds'>>;
+  /** The default of all backends; what a backend itself says stays. */
+  readonly health_check?: { readonly interval_seconds?: number; readonly timeout_seconds?: number };
+  readonly management_tools?: ServerConfig['management_tools'];
+  /** Accepted beside those of the file. */
+  readonly allowed_hosts?: readonly string[];
+}
+
+export interface LoadOptions extends VariableSource {
+  /** Below the file: the defaults of a face. */
+  readonly base?: Overrides;
+  /** Above the file: flags and environment variables of the command line. */
+  readonly overrides?: Overrides;
+}
+
+/** `problems` are in the order of the file; without a configuration at least one is an error. */
+export type LoadResult =
+  | { readonly ok: true; readonly config: Config; readonly problems: Problem[] }
+  | { readonly ok: false; readonly problems: Problem[] };
+
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/** Reads and parses a file. Never rejects: that it is missing, or no file, or too large, is a problem as well. */
+export async function loadConfig(file: string, options: LoadOptions): Promise<LoadResult> {
+  const fail = (message: string): LoadResult => {
+    const log = new ProblemLog(file, '');
+    log.add('error', { start: 0, end: 0 }, message);
+    return { ok: false, problems: log.problems };
+  };
+  let bytes: Buffer;
+  try {
+    const stats = await fs.stat(file);
+    if (stats.isDirectory()) return fail('this is a directory, not a file');
+    if (!stats.isFile()) return fail('this is not a regular file');
+    if (stats.size > MAX_FILE_BYTES) return fail('the file is larger than 1 MiB, so it cannot be a configuration');
+    bytes = await fs.readFile(file);
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return fail(isMissing ? 'there is no such file' : `the file cannot be read: ${messageOf(error)}`);
+  }
+  const text = decodeText(bytes);
+  return text === undefined ? fail('the file is not UTF-8 text') : parseConfig(text, file, options);
+}
+
+/** UTF-8 without its byte order mark, or undefined. */
+function decodeText(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    // The only thing that a fatal decoder throws is that the bytes are not UTF-8.
+    return undefined;
+  }
+}
+
+/**
+ * Parses the text of a configuration file; reads nothing but the `env_file` of its backends.
+ * @param file for messages, and where relative paths start
+ */
+export function parseConfig(text: string, file: string, options: LoadOptions): LoadResult {
+  const log = new ProblemLog(file, text);
+  const parsed = parseText(text);
+  const result = parsed.kind === 'parsed' ? outlineOf(parsed.root) : parsed;
+  if (result.kind === 'broken') {
+    log.add('error', result.error.span, result.error.message);
+    return { ok: false, problems: log.problems };
+  }
+  if (parsed.kind === 'parsed') for (const { span, message } of parsed.warnings) log.add('warning', span, message);
+  const { outline } = result;
+  const globals = readGlobals(outline, options, log);
+  // The backends are read all the same, so that one look shows everything that is wrong.
+  const backends = readBackends(outline, globals?.routing ?? routingSchema.parse({}), file, options, log);
+  const problems = log.problems.sort((a, b) => a.line - b.line || a.column - b.column);
+  return globals ? { ok: true, config: { ...backends, ...globals }, problems } : { ok: false, problems };
+}
+
+/** Everything but the backends, or undefined after reporting what is wrong. */
+function readGlobals(
+  { rest }: Outline,
+  options: LoadOptions,
+  log: ProblemLog,
+): Pick<Config, 'routing' | 'server'> | undefined {
+  let isWrong = false;
+  const report: Report = (severity, span, message) => {
+    isWrong ||= severity === 'error';
+    log.add(severity, span, message);
+  };
+  const node = resolveVariables(withoutEmpty(rest), options, report);
+  const { base = {}, overrides = {} } = options;
+  const globals = check(globalSchema, node, rest, report, ({ routing, server }) => ({
+    routing: layered(routingOf(base), routing, routingOf(overrides)),
+    server: layered(serverOf(base), server, serverOf(overrides)),
+  }));
+  if (!globals || isWrong) return undefined;
+  const { routing, server } = globals;
+  if (routing.namespace_separator !== '__') {
+    const entry = entryOf(entryOf(rest, 'routing')?.value ?? rest, 'namespace_separator');
+    const message = `many clients refuse tool names with "${routing.namespace_separator}"; "__" works everywhere`;
+    log.add('warning', entry?.value ?? rest, `namespace_separator: ${message}`);
+  }
+  const allowed_hosts = [...(base.allowed_hosts ?? []), ...server.allowed_hosts, ...(overrides.allowed_hosts ?? [])];
+  return { routing, server: { ...server, allowed_hosts } };
+}
+
+const globalSchema = fileSchema.omit({ backends: true, mcpServers: true, servers: true });
+
+function routingOf({ management_tools, health_check, allowed_hosts, ...routing }: Overrides): object {
+  return routing;
+}
+
+const serverOf = ({ management_tools }: Overrides): object => ({ management_tools });
+
+/** Plain maps laid over each other, the later the stronger, down to the single keys. */
+function layered(...layers: readonly unknown[]): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const [key, value] of layers.flatMap(layer => Object.entries(layer ?? {}))) {
+    if (value === undefined) continue;
+    const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
+    result[key] = isMap ? layered(result[key], value) : value;
+  }
+  return result;
+}
+
+function readBackends(
+  outline: Outline,
+  routing: RoutingConfig,
+  file: string,
+  options: LoadOptions,
+  log: ProblemLog,
+): Pick<Config, 'backends' | 'rejected'> {
+  const backends: BackendConfig[] = [];
+  const rejected: RejectedBackend[] = [];
+  for (const raw of entriesOf(outline)) {
+    const { name, id, place, foreignKey } = raw;
+    const errors: Problem[] = [];
+    const report: Report = (severity, span, message) => {
+      const problem = log.add(severity, span, message, id);
+      if (severity === 'error') errors.push(problem);
+    };
+    if (foreignKey !== undefined) {
+      report('warning', place, `"${foreignKey}" is called "${name}": a name has only letters, digits, "-" and "_"`);
+    }
+    if (name !== undefined && name !== id) {
+      report('error', place, `the name "${name}" is taken by an earlier backend; this one is left out`);
+    }
+    const entry = readEntry(outline, raw, options, report);
+    const launch = entry && launchOf(entry, path.dirname(path.resolve(file)));
+    if (launch?.kind === 'error') {
+      report('error', entryOf(toNative(outline.shape, raw), launch.key)?.value ?? place, launch.message);
+    }
+    const [first] = errors;
+    if (entry && launch && launch.kind !== 'error' && !first) backends.push(toConfig(entry, launch, routing));
+    else if (first) rejected.push({ name: id, namespace: entry?.namespace ?? id, message: formatProblem(first) });
+  }
+  return { backends, rejected };
+}
+
+/** One entry with its defaults, or undefined after reporting what is wrong. */
+function readEntry({ shape }: Outline, raw: RawEntry, options: LoadOptions, report: Report): BackendEntry | undefined {
+  const native = toNative(shape, raw);
+  const enabled = entryOf(native, 'enabled')?.value;
+  const isDisabled = enabled?.kind === 'scalar' && enabled.value === false;
+  const node = resolveVariables(native, options, (severity, span, message) => {
+    // A backend that is switched off may lack what it would need.
+    if (severity === 'warning' || !isDisabled) report(severity, span, message);
+  });
+  const [winner, ...losers] = ADDRESS_KEYS.flatMap(key => entryOf(node, key) ?? []);
+  for (const loser of losers)
+    report('warning', loser.keySpan, `${loser.key} is ignored, because ${winner?.key} is given`);
+  const { base, overrides } = options;
+  return check(backendSchema, node, raw.place, report, plain => ({
+    ...plain,
+    health_check: layered(base?.health_check, overrides?.health_check, plain.health_check),
+  }));
+}
+
+function toConfig(entry: BackendEntry, launch: Launch, routing: RoutingConfig): BackendConfig {
+  const { command, args, env, env_file, cwd, url, headers, type, source, ...rest } = entry;
+  return {
+    ...rest,
+    namespace: entry.namespace ?? entry.name,
+    request_timeout_seconds: entry.request_timeout_seconds ?? routing.request_timeout_seconds,
+    launch,
+  };
+}
