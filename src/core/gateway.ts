@@ -238,6 +238,7 @@ export class Gateway implements Disposable {
   /** Ends everything now: what is not gone when this returns is killed. */
   dispose(): void {
     this.disposables.dispose();
+    void this.backends.stop(0);
     for (const child of this.children) child.kill();
     for (const listener of this.listeners) void listener.close();
   }

@@ -7,7 +7,7 @@ import type { Backend, BackendState } from './upstream/backend.ts';
 
 export interface Snapshot {
   readonly configFile: string;
-  /** In the order of the file; rejected entries included. */
+  /** In the order of the file, then the rejected entries. */
   readonly backends: readonly BackendSnapshot[];
   /** Exposed tools of all backends. */
   readonly toolCount: number;
@@ -69,7 +69,7 @@ export function takeSnapshot({ config, backends, catalog, ...rest }: SnapshotSou
       ...NOT_RUNNING,
       name,
       namespace: exposedNamespace(namespace),
-      priority: 0,
+      priority: DEFAULT_PRIORITY,
       enabled: false,
       kind: 'stdio',
       target: '',
@@ -82,6 +82,9 @@ export function takeSnapshot({ config, backends, catalog, ...rest }: SnapshotSou
     backends: [...config.backends.map(entry => snapshotOf(entry, running.get(entry.name), catalog)), ...rejected],
   };
 }
+
+/** What an entry that says none has: a rejected one is not even read that far. */
+const DEFAULT_PRIORITY = 10;
 
 const NOT_RUNNING = {
   tools: [],

@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../support/eventually.ts';
 import { fixtureCommand, httpFixture, startHttpFixture } from '../support/fixtures.ts';
 import { startGateway } from '../support/gateway.ts';
-import { isRunning } from '../support/processes.ts';
+import { descendantsOf, isRunning } from '../support/processes.ts';
 
 const echo = (name: string, ...args: string[]) => ({ name, ...fixtureCommand('servers/echo.mjs', ...args) });
+
+/** Longer than a backend waits before it is first started again, jitter included. */
+const FIRST_RESTART_MS = 700;
 
 describe('Gateway with backends that fail', () => {
   test('lists and calls the good ones within 2 s of its start, beside a broken and a hanging one', async t => {
@@ -127,6 +131,26 @@ describe('Gateway with backends that fail', () => {
     await gateway.gateway.stop();
     assert.ok(performance.now() - start < 9000);
     await eventually('the end of all processes', () => !isRunning(good) && !isRunning(child), 1000);
+  });
+
+  test('ends everything at once on dispose, and starts nothing again', async t => {
+    const gateway = await startGateway(t, {
+      backends: [echo('good'), { name: 'stubborn', ...fixtureCommand('servers/hanging.mjs', '--stubborn') }],
+    });
+    const good = await gateway.pidOf('good');
+    gateway.gateway.dispose();
+    await eventually('the end of the process', () => !isRunning(good), 1000);
+    await sleep(FIRST_RESTART_MS);
+    assert.deepEqual(descendantsOf(process.pid), []);
+  });
+
+  test('starts nothing when a reload is under way while it stops', async t => {
+    const gateway = await startGateway(t, { backends: [echo('before')] });
+    await gateway.write({ backends: [echo('after')] });
+    const reloading = gateway.gateway.reload();
+    await gateway.gateway.stop();
+    await reloading;
+    assert.deepEqual(descendantsOf(process.pid), []);
   });
 });
 

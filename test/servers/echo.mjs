@@ -58,7 +58,7 @@ const tools = [
     },
   },
   { name: 'cancelled', description: 'Labels of cancelled slow calls', run: () => text(JSON.stringify(cancelled)) },
-  { name: 'pid', description: 'Its process', run: () => text(process.pid) },
+  { name: 'pid', description: 'Its process', annotations: { readOnlyHint: true }, run: () => text(process.pid) },
   { name: 'cwd', description: 'Its working directory', run: () => text(process.cwd()) },
   { name: 'env', inputSchema: object({ name: string }), run: ({ name }) => text(process.env[name] ?? '') },
   { name: 'headers', description: 'Of this HTTP request', run: (_, { headers }) => text(JSON.stringify(headers)) },

@@ -104,9 +104,10 @@ export async function startGateway(
     log: { debug: silent, info: silent, warning: silent, error: silent },
   });
   t.after(async () => {
-    const started = descendantsOf(process.pid).filter(pid => !httpFixturePids.has(pid));
+    const children = () => descendantsOf(process.pid).filter(pid => !httpFixturePids.has(pid));
+    const started = children();
     await gateway.stop();
-    await eventually('the end of all that the gateway started', () => !started.some(isRunning));
+    await eventually('the end of all that the gateway started', () => ![...started, ...children()].some(isRunning));
     gateway.dispose();
     await rm(directory, { recursive: true });
   });

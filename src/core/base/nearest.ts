@@ -1,32 +1,57 @@
 /**
- * The names most like a mistyped one, best first, for "did you mean".
+ * The names most like a mistyped one, best first, for "did you mean". Case, `_`, `-` and blanks count nothing, and
+ * a name that holds the other is near.
  * @returns at most `most` names, none if nothing is alike
  */
-export function nearest(name: string, known: Iterable<string>, most = 3): string[] {
-  const wanted = name.toLowerCase();
-  const limit = Math.max(2, Math.floor(name.length / 3));
+export function nearest(word: string, known: Iterable<string>, most = 3): string[] {
+  const wanted = folded(word);
+  const limit = Math.max(1, Math.floor(wanted.length / 3));
   return [...known]
-    .map(candidate => {
-      const folded = candidate.toLowerCase();
-      const distance = folded.includes(wanted) || wanted.includes(folded) ? 1 : editDistance(wanted, folded);
-      return { candidate, distance };
-    })
+    .map(name => ({ name, distance: distanceOf(wanted, folded(name)) }))
     .filter(({ distance }) => distance <= limit)
     .sort((a, b) => a.distance - b.distance)
     .slice(0, most)
-    .map(({ candidate }) => candidate);
+    .map(({ name }) => name);
 }
 
-/** Levenshtein's. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+/** `; did you mean "x"?`, or nothing. */
+export function didYouMean(word: string, known: Iterable<string>): string {
+  const [best] = nearest(word, known, 1);
+  return best === undefined ? '' : `; did you mean "${best}"?`;
 }
+
+/** Cut, because what is compared may come from anywhere and the work grows with the square of the length. */
+function folded(word: string): string {
+  return word
+    .slice(0, 64)
+    .toLowerCase()
+    .replace(/[\s_-]/g, '');
+}
+
+function distanceOf(a: string, b: string): number {
+  const [short, long] = a.length < b.length ? [a, b] : [b, a];
+  return short.length > 2 && long.includes(short) && short !== long ? 1 : editDistance(a, b);
+}
+
+/** Fewest insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`. */
+function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      row[j] = Math.min(
+        at(last, j) + 1,
+        at(row, j - 1) + 1,
+        at(last, j - 1) + same,
+        swapped ? at(beforeLast, j - 2) + 1 : Number.POSITIVE_INFINITY,
+      );
+    }
+    [beforeLast, last] = [last, row];
+  }
+  return at(last, b.length);
+}
+
+const at = (row: readonly number[], index: number) => row[index] ?? Number.POSITIVE_INFINITY;

@@ -1,8 +1,8 @@
 // A zod schema applied to a tree: what zod finds wrong, told with its place and in words for the file's author.
 // A message never repeats a value, for it may be a secret.
 import * as z from 'zod';
+import { didYouMean } from '../base/nearest.ts';
 import { type ConfigNode, type MapEntry, plainValue, visibleSpan } from './document.ts';
-import { didYouMean } from './nearest.ts';
 import type { Problem, Span } from './problem.ts';
 
 /** Takes one problem; where it goes, and which backend it is about, is the caller's. */

@@ -1,7 +1,8 @@
 // The three shapes of a file (`backends:`, `mcpServers:`, `servers:`) read into one list of entries in our own words,
 // and the words of the other worlds for what our commands write there.
+
+import { didYouMean, nearest } from '../base/nearest.ts';
 import { type ConfigNode, entryOf, type Finding, type MapEntry, type MapNode, visibleSpan } from './document.ts';
-import { didYouMean, nearest } from './nearest.ts';
 import type { Span } from './problem.ts';
 import { ignoredKeys } from './schema.ts';
 
@@ -51,7 +52,7 @@ export function outlineOf(root: ConfigNode | undefined): OutlineResult {
   const [holder, second] = root.entries.filter(({ key }) => shapeOf(key));
   const shape = shapeOf(holder?.key);
   if (!holder || !shape) {
-    const meant = root.entries.find(({ key }) => nearest(key, SHAPES));
+    const meant = root.entries.find(({ key }) => nearest(key, SHAPES).length > 0);
     return broken(meant?.keySpan ?? top, meant ? needed + didYouMean(meant.key, SHAPES) : needed);
   }
   if (second) {

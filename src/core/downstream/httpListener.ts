@@ -41,6 +41,7 @@ export class HttpListener {
   private readonly sessionsChanged = new Emitter();
   private readonly hosts: Set<string>;
   private readonly token: Buffer | undefined;
+  private boundPort = 0;
 
   /** A session began or ended. */
   readonly onDidChangeSessions = this.sessionsChanged.event;
@@ -75,11 +76,13 @@ export class HttpListener {
       });
       listener.server.listen(options.port, options.host, resolve);
     });
+    listener.boundPort = (listener.server.address() as AddressInfo).port;
     return listener;
   }
 
+  /** Where it listens, or did before it was closed. */
   get port(): number {
-    return (this.server.address() as AddressInfo).port;
+    return this.boundPort;
   }
 
   /** Where clients connect, such as http://127.0.0.1:8000/mcp. */

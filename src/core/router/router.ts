@@ -149,7 +149,7 @@ export class Router {
     return { kind: 'nobody', refusals };
   }
 
-  /** Looks a name up; one of a namespace that is still starting for the first time waits for it. */
+  /** Looks a name up; one of a namespace that has yet to start waits for it, and starts it if need be. */
   private async whenKnown(
     name: string,
     signal: AbortSignal,
@@ -157,24 +157,26 @@ export class Router {
   ): Promise<Entry | undefined> {
     const known = find(this.ports.catalog(), name);
     if (known) return known;
-    const starting = this.namedBy(name).filter(({ state }) => state.kind === 'connecting');
+    const starting = this.namesakes(name).filter(
+      ({ backend: { state } }) => state.kind === 'connecting' || state.kind === 'idle',
+    );
     if (starting.length === 0) return undefined;
-    await Promise.all(starting.map(backend => backend.whenConnected(signal)));
+    await Promise.all(starting.map(({ backend }) => backend.whenConnected(signal)));
     return find(this.ports.catalog(), name);
   }
 
   /** Stands in for a name nobody lists, but whose namespace belongs to backends that are away: they say why. */
   private absentee(name: string): Pick<Entry, 'candidates'> | undefined {
-    const away = this.namedBy(name).filter(({ state }) => state.kind !== 'ready');
-    return away.length > 0 ? { candidates: away.map(backend => ({ backend, originalName: name })) } : undefined;
+    const away = this.namesakes(name).filter(({ backend }) => backend.state.kind !== 'ready');
+    return away.length > 0 ? { candidates: away } : undefined;
   }
 
-  /** The backends whose namespace a name begins with. */
-  private namedBy(name: string): Backend[] {
-    const folded = name.toLowerCase();
-    return this.ports.backends().filter(({ config }) => {
-      const namespace = exposedNamespace(config.namespace);
-      return folded.startsWith(namespace) && /^(__|\.|::)/.test(folded.slice(namespace.length));
+  /** The backends whose namespace a name begins with, each with the rest of the name. */
+  private namesakes(name: string): Candidate[] {
+    return this.ports.backends().flatMap(backend => {
+      const namespace = exposedNamespace(backend.config.namespace);
+      const [, originalName] = /^(?:__|\.|::)(.+)$/s.exec(name.slice(namespace.length)) ?? [];
+      return originalName !== undefined && name.toLowerCase().startsWith(namespace) ? [{ backend, originalName }] : [];
     });
   }
 

@@ -14,6 +14,7 @@ export class BackendSet {
   private members: readonly Backend[] = [];
   /** Those that were replaced or removed, until they are gone. */
   private readonly leaving = new Set<Promise<void>>();
+  private isStopped = false;
 
   constructor(ports: BackendPorts) {
     this.ports = ports;
@@ -30,6 +31,7 @@ export class BackendSet {
 
   /** Starts, replaces, reconfigures and drains until the running backends are those enabled in `configs`. */
   apply(configs: readonly BackendConfig[], drainMs: number): Difference {
+    if (this.isStopped) return { added: [], removed: [], updated: [] };
     const enabled = configs.filter(config => config.enabled);
     const before = new Map(this.members.map(backend => [backend.name, backend]));
     const added: string[] = [];
@@ -49,8 +51,9 @@ export class BackendSet {
     return { added, removed, updated };
   }
 
-  /** Drains and ends all of them; resolves when they are gone. */
+  /** Drains and ends all of them, for good; resolves when they are gone. */
   async stop(drainMs: number): Promise<void> {
+    this.isStopped = true;
     for (const backend of this.members) this.retire(backend, drainMs);
     this.members = [];
     await Promise.all(this.leaving);
