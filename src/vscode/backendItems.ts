@@ -1,0 +1,302 @@
+// The snapshot as rows: everything that the tree, the quick picks and the status bar say about a backend. Pure.
+import { groupBy } from '../core/base/groupBy.ts';
+import type { Problem } from '../core/config/load.ts';
+import type { BackendSnapshot, ItemSnapshot, Snapshot, ToolSnapshot } from '../core/snapshot.ts';
+import type { RowKind } from './contributions.ts';
+import { inOrder } from './priorities.ts';
+
+/** What an agent chat request takes at most, of all its servers together. */
+export const TOOL_LIMIT = 128;
+
+export interface Row {
+  /** Unique in the tree, and the same from one snapshot to the next. */
+  readonly id: string;
+  readonly kind: RowKind;
+  readonly label: string;
+  readonly description: string;
+  /** Markdown. */
+  readonly tooltip: string;
+  /** Of the editor's own icons. */
+  readonly icon: string;
+  readonly color?: string;
+  readonly children: readonly Row[];
+  /** Open until the person closes it. */
+  readonly isExpanded: boolean;
+  /** The backend that a command on this row is about. */
+  readonly backend?: string;
+  /** Line of the configuration file that a click opens, counted from 1. */
+  readonly line?: number;
+}
+
+/** The rows of the tree: what is wrong as a whole, then one row for each namespace, in the order of priority. */
+export function rowsOf(snapshot: Snapshot): Row[] {
+  const uniqueId = uniqueIds();
+  const usable = snapshot.backends.filter(({ state }) => state.kind !== 'rejected');
+  const showPriority = new Set(usable.map(({ priority }) => priority)).size > 1;
+  const backendRow = (backend: BackendSnapshot) => rowOfBackend(backend, snapshot.problems, showPriority, uniqueId);
+
+  const namespaces = groupBy(inOrder(snapshot.backends), ({ namespace }) => namespace);
+  const rows = [...namespaces].map(([namespace, backends]) => {
+    const [only, ...replicas] = backends;
+    return only && replicas.length === 0
+      ? backendRow(only)
+      : rowOfNamespace(namespace, backends, snapshot.problems, backends.map(backendRow));
+  });
+  return rows.length === 0 ? [] : [...problemRows(snapshot), ...rows];
+}
+
+export interface Counts {
+  /** Enabled backends that can take a call, also those that start with their first. */
+  readonly available: number;
+  readonly enabled: number;
+  /** Names of the backends that need the person. */
+  readonly failed: readonly string[];
+}
+
+export function countsOf({ backends }: Snapshot): Counts {
+  const enabled = backends.filter(({ state }) => state.kind !== 'disabled');
+  return {
+    available: enabled.filter(({ state }) => state.kind === 'ready' || state.kind === 'idle').length,
+    enabled: enabled.length,
+    failed: enabled.filter(({ state }) => state.kind === 'failed' || state.kind === 'rejected').map(({ name }) => name),
+  };
+}
+
+/** How one backend is doing, in a line. */
+export function describeBackend(backend: BackendSnapshot, problems: readonly Problem[]): string {
+  return lookOf(backend, problems).text;
+}
+
+/** "1 tool", "13 tools" */
+export function count(number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? '' : 's'}`;
+}
+
+/** Text that Markdown shows as it is. */
+export function escapeMarkdown(text: string): string {
+  return text.replace(/[\\`*_{}[\]()#+!|<>~$&-]/g, '\\$&');
+}
+
+interface Look {
+  readonly text: string;
+  readonly icon: string;
+  readonly color?: string;
+  /** The higher, the more it needs the person: a namespace looks like the highest of its backends. */
+  readonly weight: number;
+}
+
+function lookOf(backend: BackendSnapshot, problems: readonly Problem[]): Look {
+  const { state } = backend;
+  switch (state.kind) {
+    case 'ready': {
+      const parts = ['Ready', count(backend.tools.length, 'tool')];
+      if (backend.latencyMs !== undefined) parts.push(duration(backend.latencyMs));
+      if (backend.inFlight > 0) parts.push(`${count(backend.inFlight, 'call')} running`);
+      return { text: parts.join(' · '), icon: 'pass-filled', color: 'testing.iconPassed', weight: 1 };
+    }
+    case 'disabled':
+      return { text: 'Disabled', icon: 'circle-slash', color: 'disabledForeground', weight: 0 };
+    case 'idle':
+      return { text: 'Starts with its first call', icon: 'circle-outline', weight: 2 };
+    case 'stopped':
+      return { text: 'Stopped', icon: 'circle-outline', weight: 2 };
+    case 'draining':
+      return { text: 'Finishing its calls…', icon: 'loading~spin', weight: 3 };
+    case 'connecting':
+      return {
+        text:
+          backend.errorCount > 0 && backend.lastError
+            ? `Trying again… · ${firstLine(backend.lastError.message)}`
+            : 'Connecting…',
+        icon: 'loading~spin',
+        weight: 3,
+      };
+    case 'failed':
+      return state.failure.code === 'needs-sign-in'
+        ? { text: 'Failed · needs sign-in: add a header', icon: 'key', color: 'list.warningForeground', weight: 4 }
+        : {
+            text: `Failed · ${firstLine(state.failure.message)}${state.retryAt === undefined ? '' : ' · trying again…'}`,
+            icon: 'error',
+            color: 'list.errorForeground',
+            weight: 5,
+          };
+    case 'rejected':
+      return {
+        text: firstLine(errorOf(backend, problems)?.message ?? state.message),
+        icon: 'error',
+        color: 'list.errorForeground',
+        weight: 5,
+      };
+  }
+}
+
+function rowOfBackend(
+  backend: BackendSnapshot,
+  problems: readonly Problem[],
+  showPriority: boolean,
+  uniqueId: (id: string) => string,
+): Row {
+  const look = lookOf(backend, problems);
+  const id = uniqueId(`backend:${backend.name}`);
+  const { kind } = backend.state;
+  return {
+    id,
+    kind: kind === 'disabled' ? 'backend.disabled' : kind === 'rejected' ? 'backend.rejected' : 'backend',
+    label: backend.name,
+    description: showPriority && kind !== 'rejected' ? `${look.text} · priority ${backend.priority}` : look.text,
+    tooltip: tooltipOf(backend, look),
+    icon: look.icon,
+    ...(look.color && { color: look.color }),
+    children: [
+      ...groupRow(id, 'Tools', 'tools', backend.tools),
+      ...groupRow(id, 'Prompts', 'comment', backend.prompts),
+      ...groupRow(id, 'Resources', 'file', backend.resources),
+    ],
+    isExpanded: false,
+    backend: backend.name,
+    ...(kind === 'rejected' && { line: errorOf(backend, problems)?.line ?? 1 }),
+  };
+}
+
+function tooltipOf(backend: BackendSnapshot, look: Look): string {
+  const { state } = backend;
+  const lines = [`**${escapeMarkdown(backend.name)}** ${escapeMarkdown(look.text)}`, escapeMarkdown(backend.target)];
+  if (state.kind === 'ready') {
+    const process = state.pid === undefined ? '' : `, process ${state.pid}`;
+    lines.push(
+      escapeMarkdown(`${state.serverName} ${state.serverVersion} over ${TRANSPORTS[state.transport]}${process}`),
+    );
+  }
+  if (state.kind === 'failed') lines.push(escapeMarkdown(state.failure.message));
+  if (state.kind === 'rejected') lines.push(escapeMarkdown(state.message));
+  else lines.push(escapeMarkdown(`Namespace ${backend.namespace}, priority ${backend.priority}`));
+  // What went wrong before is of interest only while it does not work: a healthy backend is not blamed for its past.
+  if (backend.lastError && (state.kind === 'connecting' || state.kind === 'idle' || state.kind === 'stopped')) {
+    lines.push(escapeMarkdown(`Last error: ${backend.lastError.message}`));
+  }
+  return lines.filter(Boolean).join('\n\n');
+}
+
+const TRANSPORTS = { stdio: 'stdio', http: 'Streamable HTTP', sse: 'HTTP+SSE' } as const;
+
+function rowOfNamespace(
+  namespace: string,
+  backends: readonly BackendSnapshot[],
+  problems: readonly Problem[],
+  children: readonly Row[],
+): Row {
+  const looks = backends.map(backend => lookOf(backend, problems));
+  const worst = looks.reduce((a, b) => (b.weight > a.weight ? b : a));
+  const ready = backends.filter(({ state }) => state.kind === 'ready').length;
+  const tools = new Set(backends.flatMap(backend => backend.tools.map(tool => tool.exposedName))).size;
+  const isAllReady = ready === backends.length;
+  const description = [
+    isAllReady ? 'Ready' : `${ready} of ${backends.length} ready`,
+    ...(isAllReady ? [count(backends.length, 'replica')] : [worst.text]),
+    count(tools, 'tool'),
+  ].join(' · ');
+  return {
+    id: `namespace:${namespace}`,
+    kind: 'namespace',
+    label: namespace,
+    description,
+    tooltip: `**${escapeMarkdown(namespace)}** ${escapeMarkdown(description)}\n\nReplicas of one service: the first that can take a call gets it.`,
+    icon: worst.icon,
+    ...(worst.color && { color: worst.color }),
+    children,
+    isExpanded: true,
+  };
+}
+
+function groupRow(parent: string, label: string, icon: string, items: readonly (ItemSnapshot | ToolSnapshot)[]): Row[] {
+  if (items.length === 0) return [];
+  const id = `${parent}/${label.toLowerCase()}`;
+  return [
+    {
+      id,
+      kind: 'group',
+      label,
+      description: String(items.length),
+      tooltip: '',
+      icon,
+      // By position: a careless server may list one name twice, and the tree takes an id only once.
+      children: items.map((item, index) => itemRow(`${id}/${index}`, item)),
+      isExpanded: false,
+    },
+  ];
+}
+
+function itemRow(id: string, item: ItemSnapshot | ToolSnapshot): Row {
+  const isReadOnly = 'readOnly' in item && item.readOnly;
+  const tooltip = [
+    `**${escapeMarkdown(item.title ?? item.originalName)}**`,
+    item.exposedName === item.originalName ? '' : `In chat: ${escapeMarkdown(item.exposedName)}`,
+    isReadOnly ? 'Only reads, so chat runs it without asking.' : '',
+    escapeMarkdown(item.description ?? ''),
+  ];
+  return {
+    id,
+    kind: 'item',
+    label: item.originalName,
+    description: firstLine(item.description ?? item.title ?? ''),
+    tooltip: tooltip.filter(Boolean).join('\n\n'),
+    icon: isReadOnly ? 'eye' : 'symbol-method',
+    children: [],
+    isExpanded: false,
+  };
+}
+
+function problemRows({ toolCount, configError, problems }: Snapshot): Row[] {
+  const row = (id: string, label: string, description: string, tooltip: string, line?: number): Row => ({
+    id: `problem:${id}`,
+    kind: 'problem',
+    label,
+    description,
+    tooltip: escapeMarkdown(tooltip),
+    icon: 'warning',
+    color: 'list.warningForeground',
+    children: [],
+    isExpanded: false,
+    ...(line !== undefined && { line }),
+  });
+  const rows: Row[] = [];
+  if (configError !== undefined) {
+    const line = problems.find(({ severity }) => severity === 'error')?.line ?? 1;
+    rows.push(row('file', 'The file has an error', 'what ran before it still runs', configError, line));
+  }
+  if (toolCount > TOOL_LIMIT) {
+    rows.push(
+      row(
+        'tools',
+        `${toolCount} tools, chat takes ${TOOL_LIMIT}`,
+        'disable a backend, or leave tools out',
+        `A chat request takes at most ${TOOL_LIMIT} tools, of all servers together: some of these are hidden from it or folded away. ` +
+          'Disable backends that you do not need, or leave out tools with "tools: { exclude: […] }".',
+      ),
+    );
+  }
+  return rows;
+}
+
+/** The first error of its entry in the file. */
+function errorOf({ name }: BackendSnapshot, problems: readonly Problem[]): Problem | undefined {
+  return problems.find(({ severity, backend }) => severity === 'error' && backend === name);
+}
+
+function duration(ms: number): string {
+  if (ms < 1) return '<1 ms';
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n', 1)[0] ?? '';
+}
+
+function uniqueIds(): (id: string) => string {
+  const seen = new Map<string, number>();
+  return id => {
+    const times = (seen.get(id) ?? 0) + 1;
+    seen.set(id, times);
+    return times === 1 ? id : `${id}#${times}`;
+  };
+}

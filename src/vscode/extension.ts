@@ -1,0 +1,41 @@
+// The editor face: builds the parts, wires them, and returns before the core is loaded.
+import * as vscode from 'vscode';
+import { BackendLogs } from './backendLogs.ts';
+import { BackendTree } from './backendTree.ts';
+import { registerCommands } from './commands.ts';
+import { PROVIDER } from './contributions.ts';
+import { createDiagnostics } from './diagnostics.ts';
+import { GatewayHost } from './gatewayHost.ts';
+import { OutputLog } from './outputLog.ts';
+import { ServerProvider } from './serverProvider.ts';
+import { Settings } from './settings.ts';
+import { createStatusBar } from './statusBar.ts';
+
+let stop: (() => Promise<void>) | undefined;
+
+export function activate(context: vscode.ExtensionContext): void {
+  const settings = new Settings(context.globalStorageUri.fsPath);
+  const log = new OutputLog(() => settings.logLevel);
+  const host = new GatewayHost(settings, log, String(context.extension.packageJSON.version));
+  const backendLogs = new BackendLogs(host);
+  const provider = new ServerProvider(host);
+  context.subscriptions.push(
+    settings,
+    backendLogs,
+    provider,
+    new BackendTree(host),
+    createStatusBar(host),
+    createDiagnostics(host),
+    registerCommands({ settings, host, log, backendLogs }),
+    vscode.lm.registerMcpServerDefinitionProvider(PROVIDER, provider),
+  );
+  // Not among the subscriptions, which the editor disposes without waiting: what stops still logs.
+  stop = async () => {
+    await host.stop();
+    log.dispose();
+  };
+}
+
+export async function deactivate(): Promise<void> {
+  await stop?.();
+}

@@ -1,0 +1,37 @@
+import * as vscode from 'vscode';
+import type { Disposable } from '../core/base/disposable.ts';
+import { count, countsOf, describeBackend, escapeMarkdown } from './backendItems.ts';
+import { BACKENDS_VIEW } from './contributions.ts';
+import type { GatewayHost } from './gatewayHost.ts';
+
+/** How many of the enabled backends can take a call; a click shows them. */
+export function createStatusBar(host: GatewayHost): Disposable {
+  const item = vscode.window.createStatusBarItem('switchyard.status', vscode.StatusBarAlignment.Right, 50);
+  item.name = 'Switchyard';
+  item.command = `${BACKENDS_VIEW}.focus`;
+
+  const update = () => {
+    const snapshot = host.snapshot();
+    if (!snapshot) {
+      item.text = host.failure === undefined ? '$(loading~spin) Switchyard' : '$(error) Switchyard';
+      item.tooltip = host.failure ?? 'Switchyard is starting…';
+      return;
+    }
+    const { available, enabled, failed } = countsOf(snapshot);
+    const isWrong = failed.length > 0 || snapshot.configError !== undefined;
+    item.text = enabled === 0 ? '$(server-process) Switchyard' : `$(server-process) ${available}/${enabled}`;
+    item.backgroundColor = isWrong ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
+    item.tooltip = new vscode.MarkdownString(
+      [
+        `**Switchyard** ${count(snapshot.toolCount, 'tool')}`,
+        ...(snapshot.configError === undefined ? [] : [escapeMarkdown(snapshot.configError)]),
+        ...snapshot.backends.map(backend =>
+          escapeMarkdown(`${backend.name}: ${describeBackend(backend, snapshot.problems)}`),
+        ),
+      ].join('\n\n'),
+    );
+  };
+  update();
+  item.show();
+  return vscode.Disposable.from(item, host.onDidChange(update));
+}
