@@ -1,0 +1,240 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { BackendSnapshot, Snapshot, ToolSnapshot } from '../../src/core/snapshot.ts';
+import { countsOf, describeBackend, type Row, rowsOf } from '../../src/vscode/backendItems.ts';
+
+const failed = (message: string, retryAt?: number): BackendSnapshot['state'] => ({
+  kind: 'failed',
+  at: 1,
+  failure: { code: 'exited', message },
+  retryAt,
+});
+const ready: BackendSnapshot['state'] = {
+  kind: 'ready',
+  since: 1,
+  transport: 'stdio',
+  serverName: 'memory-server',
+  serverVersion: '1.0.0',
+  pid: 42,
+};
+
+function backend(name: string, parts: Partial<BackendSnapshot> = {}): BackendSnapshot {
+  return {
+    name,
+    namespace: name,
+    priority: 10,
+    enabled: true,
+    kind: 'stdio',
+    target: 'npx -y memory',
+    state: ready,
+    tools: [],
+    prompts: [],
+    resources: [],
+    inFlight: 0,
+    latencyMs: undefined,
+    errorCount: 0,
+    lastError: undefined,
+    ...parts,
+  };
+}
+
+function tools(number: number, namespace = 'ns'): ToolSnapshot[] {
+  return Array.from({ length: number }, (_, index) => ({
+    exposedName: `${namespace}__tool${index}`,
+    originalName: `tool${index}`,
+    title: undefined,
+    description: undefined,
+    readOnly: false,
+  }));
+}
+
+function snapshot(backends: BackendSnapshot[], parts: Partial<Snapshot> = {}): Snapshot {
+  return { configFile: '/c/backends.yaml', backends, toolCount: 1, problems: [], configError: undefined, ...parts };
+}
+
+function only(backend: BackendSnapshot): Row {
+  const [row, ...others] = rowsOf(snapshot([backend]));
+  assert.ok(row);
+  assert.deepEqual(others, []);
+  return row;
+}
+
+const labels = (rows: readonly Row[]) => rows.map(({ label }) => label);
+const descendants = (rows: readonly Row[]): Row[] => rows.flatMap(row => [row, ...descendants(row.children)]);
+
+describe('A backend’s row', () => {
+  it('says state, tools and latency', () => {
+    assert.equal(describeBackend(backend('a', { tools: tools(13), latencyMs: 4.2 }), []), 'Ready · 13 tools · 4 ms');
+    assert.equal(
+      describeBackend(backend('a', { tools: tools(1), latencyMs: 0.3, inFlight: 1 }), []),
+      'Ready · 1 tool · <1 ms · 1 call running',
+    );
+    assert.equal(describeBackend(backend('a', { latencyMs: 1234 }), []), 'Ready · 0 tools · 1.2 s');
+  });
+
+  it('says in the person’s words how each state goes on', () => {
+    const states: BackendSnapshot['state'][] = [
+      { kind: 'idle' },
+      { kind: 'connecting', since: 1 },
+      failed('exited with code 1\nstack', 5),
+      failed('no such program: nope'),
+      {
+        kind: 'failed',
+        at: 1,
+        failure: { code: 'needs-sign-in', message: 'HTTP 401 from https://example.com' },
+        retryAt: undefined,
+      },
+      { kind: 'draining' },
+      { kind: 'stopped' },
+      { kind: 'disabled' },
+      { kind: 'rejected', message: 'backends.yaml:3:5: "command" must be text' },
+    ];
+    assert.deepEqual(
+      states.map(state => describeBackend(backend('a', { state }), [])),
+      [
+        'Starts with its first call',
+        'Connecting…',
+        'Failed · exited with code 1 · trying again…',
+        'Failed · no such program: nope',
+        'Failed · needs sign-in: add a header',
+        'Finishing its calls…',
+        'Stopped',
+        'Disabled',
+        'backends.yaml:3:5: "command" must be text',
+      ],
+    );
+  });
+
+  it('keeps saying why while it is tried again', () => {
+    const lastError = { message: 'exited with code 1', at: 1 };
+    const row = only(backend('a', { state: { kind: 'connecting', since: 2 }, errorCount: 2, lastError }));
+    assert.equal(row.description, 'Trying again… · exited with code 1');
+  });
+
+  it('has no word of failure while the backend is healthy', () => {
+    const lastError = { message: 'timed out', at: 1 };
+    const row = only(backend('a', { tools: tools(2), errorCount: 3, lastError }));
+    assert.doesNotMatch(JSON.stringify(row), /fail|error|timed out/i);
+  });
+
+  it('has groups for what the backend offers, and none for what it does not', () => {
+    const item = { exposedName: 'ns__p', originalName: 'p', title: undefined, description: undefined };
+    const row = only(backend('a', { tools: tools(2), resources: [item] }));
+    assert.deepEqual(labels(row.children), ['Tools', 'Resources']);
+    assert.deepEqual(labels(row.children[0]?.children ?? []), ['tool0', 'tool1']);
+  });
+
+  it('says why its entry was rejected, and opens the file there', () => {
+    const state = { kind: 'rejected', message: '/c/backends.yaml:7:3: wrong' } as const;
+    const problem = {
+      severity: 'error',
+      message: 'wrong',
+      file: '/c/backends.yaml',
+      line: 7,
+      column: 3,
+      endLine: 7,
+      endColumn: 9,
+      backend: 'a',
+    } as const;
+    const [row] = rowsOf(
+      snapshot([backend('a', { state })], { problems: [{ ...problem, line: 3, backend: 'b' }, problem] }),
+    );
+    assert.deepEqual([row?.kind, row?.description, row?.line], ['backend.rejected', 'wrong', 7]);
+  });
+
+  it('shows Markdown in what servers say as text', () => {
+    const [tool] = tools(1);
+    assert.ok(tool);
+    const row = only(backend('a', { tools: [{ ...tool, description: '[click](command:evil) *now*' }] }));
+    assert.match(row.children[0]?.children[0]?.tooltip ?? '', /\\\[click\\\]\\\(command:evil\\\) \\\*now\\\*/);
+  });
+});
+
+describe('The tree', () => {
+  it('shows replicas under a namespace that looks like the worst of them', () => {
+    const rows = rowsOf(
+      snapshot([
+        backend('second', { namespace: 'db', priority: 20, state: failed('exited with code 1'), tools: tools(2) }),
+        backend('first', { namespace: 'db', tools: tools(2) }),
+        backend('alone'),
+      ]),
+    );
+    assert.deepEqual(labels(rows), ['db', 'alone']);
+    assert.deepEqual(labels(rows[0]?.children ?? []), ['first', 'second']);
+    assert.deepEqual([rows[0]?.isExpanded, rows[0]?.icon], [true, 'error']);
+    assert.equal(rows[0]?.description, '1 of 2 ready · Failed · exited with code 1 · 2 tools');
+  });
+
+  it('shows a namespace with one backend as that backend', () => {
+    const [row] = rowsOf(snapshot([backend('db-primary', { namespace: 'db' })]));
+    assert.deepEqual([row?.label, row?.kind, row?.backend], ['db-primary', 'backend', 'db-primary']);
+  });
+
+  it('does not blame a namespace for a replica that is disabled', () => {
+    const disabled = backend('b', { namespace: 'db', state: { kind: 'disabled' } });
+    const [row] = rowsOf(snapshot([backend('a', { namespace: 'db' }), disabled]));
+    assert.equal(row?.icon, 'pass-filled');
+  });
+
+  it('is in the order of priority, and shows priorities where they differ', () => {
+    const same = rowsOf(snapshot([backend('b'), backend('a')]));
+    assert.deepEqual(
+      same.map(row => [row.label, row.description]),
+      [
+        ['b', 'Ready · 0 tools'],
+        ['a', 'Ready · 0 tools'],
+      ],
+    );
+    const differing = rowsOf(snapshot([backend('b'), backend('a', { priority: 5 })]));
+    assert.deepEqual(
+      differing.map(row => [row.label, row.description]),
+      [
+        ['a', 'Ready · 0 tools · priority 5'],
+        ['b', 'Ready · 0 tools · priority 10'],
+      ],
+    );
+  });
+
+  it('warns above everything of more tools than chat takes', () => {
+    const at = (toolCount: number) => labels(rowsOf(snapshot([backend('a')], { toolCount })));
+    assert.deepEqual(at(128), ['a']);
+    assert.deepEqual(at(129), ['129 tools, chat takes 128', 'a']);
+  });
+
+  it('says above everything that the file has an error, and leaves an empty tree to the welcome view', () => {
+    const configError = 'backends.yaml:1:1: not YAML';
+    assert.deepEqual(labels(rowsOf(snapshot([backend('a')], { configError }))), ['The file has an error', 'a']);
+    assert.deepEqual(rowsOf(snapshot([], { configError })), []);
+  });
+
+  it('gives every row an id of its own, also where names repeat', () => {
+    const [tool] = tools(1);
+    assert.ok(tool);
+    const twice = backend('a', { namespace: 'a', tools: [tool, tool] });
+    const rejected = backend('a', { namespace: 'x', state: { kind: 'rejected', message: 'the name is taken' } });
+    const ids = descendants(rowsOf(snapshot([twice, rejected]))).map(({ id }) => id);
+    assert.deepEqual(ids, [...new Set(ids)]);
+  });
+
+  it('keeps a row’s id when its state changes', () => {
+    const ids = (state: BackendSnapshot['state']) =>
+      descendants([only(backend('a', { state, tools: tools(2) }))]).map(({ id }) => id);
+    assert.deepEqual(ids(ready), ids(failed('exited')));
+  });
+});
+
+describe('The counts', () => {
+  it('are of enabled backends; one that starts on demand is available', () => {
+    const counts = countsOf(
+      snapshot([
+        backend('a'),
+        backend('b', { state: { kind: 'idle' } }),
+        backend('c', { state: failed('exited') }),
+        backend('d', { state: { kind: 'disabled' }, enabled: false }),
+        backend('e', { state: { kind: 'rejected', message: 'wrong' } }),
+        backend('f', { state: { kind: 'connecting', since: 1 } }),
+      ]),
+    );
+    assert.deepEqual(counts, { available: 2, enabled: 5, failed: ['c', 'e'] });
+  });
+});

@@ -1,0 +1,188 @@
+// The extension as a person has it: the packaged .vsix, in a real VS Code, on real servers.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import manifest from '../../package.json' with { type: 'json' };
+import { type Command, fixtureCommand, startHttpFixture } from '../support/fixtures.ts';
+import { type Editor, startEditor } from './editor.ts';
+
+/** What `npm run package` makes, and the test runner before it runs this. */
+const vsix = join(import.meta.dirname, `../../mcp-switchyard-${manifest.version}.vsix`);
+
+/** Written by hand, with remarks that must survive every command. */
+const configuration = (url: string) => `# My servers.
+backends:
+  # The one I use most.
+  - name: local
+    ${asYaml(fixtureCommand('servers/echo.mjs'))}
+    priority: 10   # stays at the end of its line
+
+  - name: remote          # runs elsewhere
+    url: ${url}
+  - name: broken
+    ${asYaml(fixtureCommand('servers/crashing.mjs'))}
+# The end.
+`;
+
+describe('Switchyard in VS Code', () => {
+  let editor: Editor;
+  let http: Awaited<ReturnType<typeof startHttpFixture>>;
+  const configFile = () => join(editor.workspace, 'backends.yaml');
+  const row = async (start: string) => (await editor.treeRows()).find(text => text.trimStart().startsWith(start)) ?? '';
+  const showsRow = (start: string, pattern: RegExp) =>
+    editor.until(`"${start}" shows ${pattern}`, async () => pattern.test(await row(start)));
+  const tools = () =>
+    editor.run(({ vscode }) =>
+      vscode.lm.tools.map(({ name }) => name).filter(name => name.startsWith('mcp_switchyard_')),
+    );
+  /** Answers the question for a name, once it is asked: the box before it looks the same. */
+  const named = async (name: string) => {
+    await editor.until('a name is asked for', () => editor.page.getByText('Its name').first().isVisible());
+    await editor.enter(name);
+  };
+  const invoke = (tool: string, input: object) =>
+    editor.run(
+      async ({ vscode }, tool, input) => {
+        const found = vscode.lm.tools.find(({ name }) => name.endsWith(tool));
+        if (!found) throw new Error(`no tool ${tool}`);
+        const { content } = await vscode.lm.invokeTool(found.name, { input, toolInvocationToken: undefined });
+        return content.map(part => (part instanceof vscode.LanguageModelTextPart ? part.value : '')).join('');
+      },
+      tool,
+      input,
+    );
+
+  before(async () => {
+    http = await startHttpFixture('servers/echo.mjs', { args: ['--name', 'web'] });
+    editor = await startEditor({
+      name: 'switchyard',
+      vsix: [vsix],
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of VS Code's
+      settings: { 'switchyard.configFile': '${workspaceFolder}/backends.yaml' },
+      workspaceFiles: { 'backends.yaml': configuration(http.url) },
+    });
+    await editor.click(
+      editor.page.locator('.activitybar li.action-item', { has: editor.page.locator('[aria-label^="Switchyard"]') }),
+    );
+  });
+  after(async () => {
+    await editor.close();
+    await http.close();
+  });
+
+  test('the tree shows every backend, and of the broken one why', async () => {
+    await showsRow('local', /Ready · \d+ tools/);
+    await showsRow('remote', /Ready · \d+ tools/);
+    await showsRow('broken', /exited with code 3/);
+  });
+
+  test('its tools are in vscode.lm.tools', async () => {
+    await editor.until('the tools are there', async () => {
+      await editor.run(({ vscode }) =>
+        vscode.commands.executeCommand('workbench.mcp.startServer', '*', { waitForLiveTools: true }).then(() => true),
+      );
+      const names = await tools();
+      return names.includes('mcp_switchyard_local__echo') && names.includes('mcp_switchyard_remote__echo');
+    });
+  });
+
+  test('lm.invokeTool is answered by a stdio backend and by an HTTP backend', async () => {
+    assert.equal(await invoke('local__echo', { text: 'over stdio' }), 'over stdio');
+    assert.equal(await invoke('remote__echo', { text: 'over HTTP' }), 'over HTTP');
+  });
+
+  test('agent chat calls a tool and shows its answer', async () => {
+    await editor.enableAgentChat();
+    await editor.chat('Say it again, please', { call: 'local__echo', input: { text: 'from the agent' } });
+    await editor.until('the answer is shown', async () => /from the agent/.test(await editor.chatAnswer()));
+  });
+
+  test('a killed backend is shown as such and comes back, and the others are untouched', async () => {
+    const pid = Number(await invoke('local__pid', {}));
+    const others = (await row('remote')).replace(/ · \S+ ms/, '');
+    process.kill(pid, 'SIGKILL');
+    await showsRow('local', /Failed · ended by SIGKILL|Trying again/);
+    assert.equal((await row('remote')).replace(/ · \S+ ms/, ''), others);
+    assert.equal(await invoke('remote__echo', { text: 'still here' }), 'still here');
+    await showsRow('local', /Ready/);
+    assert.notEqual(Number(await invoke('local__pid', {})), pid);
+  });
+
+  test('a backend is added through the palette: tried, saved, shown', async () => {
+    const before = await readFile(configFile(), 'utf8');
+    await editor.palette('Switchyard: Add Backend…');
+    await editor.pick('Command');
+    const { command, args } = fixtureCommand('servers/echo.mjs', '--name', 'added');
+    await editor.enter([command, ...args].map(word => `"${word}"`).join(' '));
+    await named('added');
+    await showsRow('added', /Ready/);
+    const after = await readFile(configFile(), 'utf8');
+    assert.match(after, /- name: added/);
+    assert.equal(withoutEntry(after, 'added'), before);
+    await editor.until('its tools reach the chat', async () => (await tools()).includes('mcp_switchyard_added__echo'));
+  });
+
+  test('one that does not work shows the real reason and what it wrote, and is not saved', async () => {
+    const before = await readFile(configFile(), 'utf8');
+    await editor.palette('Switchyard: Add Backend…');
+    await editor.pick('Command');
+    const { command, args } = fixtureCommand('servers/crashing.mjs');
+    await editor.enter([command, ...args].map(word => `"${word}"`).join(' '));
+    await named('hopeless');
+    const dialog = editor.page.locator('.monaco-dialog-box');
+    await editor.until('the reason is shown', async () => /exited with code 3/.test(await dialog.innerText()));
+    await editor.page.keyboard.press('Escape');
+    await editor.until('the dialog is gone', async () => !(await dialog.isVisible()));
+    assert.equal(await readFile(configFile(), 'utf8'), before);
+  });
+
+  test('raising a priority changes one number in the file, and the order in the tree', async () => {
+    const before = await readFile(configFile(), 'utf8');
+    const order = async () =>
+      (await editor.treeRows())
+        .map(text => text.split(' ')[0])
+        .filter(name => ['local', 'remote', 'added'].includes(name ?? ''));
+    assert.deepEqual(await order(), ['local', 'remote', 'added']);
+    await editor.palette('Switchyard: Set Priority…');
+    await editor.pick('local');
+    await editor.enter('20');
+    await editor.until('local is last', async () => (await order()).at(-1) === 'local');
+    assert.equal(await readFile(configFile(), 'utf8'), before.replace('priority: 10 ', 'priority: 20 '));
+    await editor.palette('Switchyard: Raise Priority');
+    await editor.pick('local');
+    await editor.until('local is not last', async () => (await order()).at(-1) !== 'local');
+  });
+
+  test('a backend is removed through the palette, after a question, with its lines and no others', async () => {
+    await editor.palette('Switchyard: Remove Backend…');
+    await editor.pick('added');
+    await editor.click(editor.page.locator('.monaco-dialog-box .monaco-button', { hasText: 'Remove' }));
+    await editor.until('the row is gone', async () => (await row('added')) === '');
+    const text = await readFile(configFile(), 'utf8');
+    assert.doesNotMatch(text, /added/);
+    for (const remark of configuration('').match(/#.*/g) ?? []) assert.ok(text.includes(remark), remark);
+    await editor.until('its tools leave the chat', async () => !(await tools()).some(name => name.includes('added__')));
+  });
+
+  test('disabling and enabling is seen in the tree and in the file', async () => {
+    await editor.palette('Switchyard: Disable Backend');
+    await editor.pick('remote');
+    await showsRow('remote', /Disabled/);
+    assert.match(await readFile(configFile(), 'utf8'), /enabled: false/);
+    await editor.palette('Switchyard: Enable Backend');
+    await editor.pick('remote');
+    await showsRow('remote', /Ready/);
+  });
+});
+
+function asYaml({ command, args }: Command): string {
+  return `command: ${command}\n    args: ${JSON.stringify(args)}`;
+}
+
+function withoutEntry(text: string, name: string): string {
+  const lines = text.split('\n');
+  const start = lines.findIndex(line => line.includes(`- name: ${name}`));
+  const length = lines.slice(start + 1).findIndex(line => !line.startsWith('    '));
+  return [...lines.slice(0, start), ...lines.slice(start + 1 + length)].join('\n');
+}
