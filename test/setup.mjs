@@ -14,6 +14,9 @@ if (Number.parseInt(process.versions.node, 10) < 20) {
   fail(`MCP Switchyard needs Node 20 or newer, and this is ${process.version}: https://nodejs.org/en/download`);
 }
 
+// What npm tells its scripts about itself is wrong for the npm that they start, in another folder and on another Node.
+for (const told of ['user_agent', 'local_prefix', 'loglevel']) delete process.env[`npm_config_${told}`];
+
 const root = fileURLToPath(new URL('..', import.meta.url));
 await installDependencies();
 
