@@ -155,6 +155,13 @@ export class Editor {
     }
   }
 
+  /** Reloads the window; returns when the extension host runs again. */
+  async reload(): Promise<void> {
+    await this.page.reload({ waitUntil: 'domcontentloaded' });
+    await this.until('the workbench is there', () => this.page.locator('.part.statusbar').isVisible(), 60_000);
+    await this.until('the extension host runs', () => this.run(() => true), 60_000);
+  }
+
   /** Runs a command through the command palette, by its title as it is shown there. */
   async palette(title: string): Promise<void> {
     await this.page.keyboard.press('F1');
@@ -202,7 +209,7 @@ export class Editor {
       () => this.run(({ vscode }) => vscode.extensions.getExtension('GitHub.copilot-chat')?.isActive ?? false),
       60_000,
     );
-    await this.run(({ vscode }) => vscode.commands.executeCommand('workbench.action.closeAllEditors'));
+    await this.run(({ vscode }) => vscode.commands.executeCommand('workbench.action.closeActiveEditor'));
     const input = this.page.locator('.interactive-input-part').filter({ hasText: 'Scripted Model' });
     await this.until('the scripted model is selected', () => input.isVisible());
   }
