@@ -16,6 +16,8 @@ import { packageVsix } from './packageVsix.ts';
 const root = join(import.meta.dirname, '../..');
 const folder = join(cacheFolder(), 'start');
 const configFile = join(folder, 'backends.yaml');
+/** The demo as it was copied: while the copy is like it, nobody has touched the copy. */
+const original = join(folder, 'backends.original.yaml');
 const say = (line: string) => console.log(line);
 
 try {
@@ -86,11 +88,17 @@ function findDesktop(): string | undefined {
   return findOnPath(process.platform === 'win32' ? 'code.cmd' : 'code');
 }
 
-/** The copy of the demo configuration and the settings are made once: what the person changes in them stays. */
+/** The copy of the demo configuration follows the demo until the person changes it; settings are made once. */
 async function prepare(fresh: boolean, userData: string): Promise<void> {
   if (fresh) await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  if (!existsSync(configFile)) await copyFile(join(root, 'config/backends.yaml'), configFile);
+  const demo = await readFile(join(root, 'config/backends.yaml'), 'utf8');
+  const isUntouched =
+    existsSync(original) && (await readFile(configFile, 'utf8')) === (await readFile(original, 'utf8'));
+  if (!existsSync(configFile) || isUntouched)
+    await Promise.all([writeFile(configFile, demo), writeFile(original, demo)]);
+  // The demo names it in its first line.
+  await copyFile(join(root, 'config/backends.schema.json'), join(folder, 'backends.schema.json'));
   const settingsFile = join(userData, 'User/settings.json');
   if (existsSync(settingsFile)) return;
   const settings = {
