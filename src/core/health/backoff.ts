@@ -21,8 +21,8 @@ export class Backoff {
   /** Milliseconds to wait before the next attempt. */
   next(): number {
     const { initialMs, multiplier, maxMs, jitter } = this.options;
-    const delay = Math.min(initialMs * multiplier ** this.attempts++, maxMs);
-    return delay * (1 + jitter * (2 * this.random() - 1));
+    const delay = initialMs * multiplier ** this.attempts++;
+    return Math.min(delay * (1 + jitter * (2 * this.random() - 1)), maxMs);
   }
 
   /** Begins anew, after things went well. */

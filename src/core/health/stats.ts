@@ -5,6 +5,7 @@ export class Stats {
   private latencies: number[] = [];
   private calls = 0;
   private failures = 0;
+  private proof = 0;
   private failure: { readonly message: string; readonly at: number } | undefined;
 
   begin(): void {
@@ -16,8 +17,19 @@ export class Stats {
     this.calls -= 1;
   }
 
-  succeed(latencyMs: number): void {
+  /** When it last answered or failed to: what a health check would find out. */
+  get lastProof(): number {
+    return this.proof;
+  }
+
+  /** It answered something, at this time. */
+  prove(at: number): void {
     this.failures = 0;
+    this.proof = at;
+  }
+
+  succeed(latencyMs: number, at: number): void {
+    this.prove(at);
     this.latencies.push(latencyMs);
     if (this.latencies.length > WINDOW) this.latencies.shift();
   }
@@ -26,6 +38,7 @@ export class Stats {
   fail(message: string, at: number): void {
     this.failures += 1;
     this.failure = { message, at };
+    this.proof = at;
   }
 
   get inFlight(): number {
