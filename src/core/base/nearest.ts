@@ -1,13 +1,12 @@
 /**
- * The names most like a mistyped one, best first, for "did you mean". Case, `_`, `-` and blanks count nothing, and
- * a name that holds the other is near.
+ * The names most like a mistyped one, best first, for "did you mean". Case, `_`, `-` and blanks count nothing.
  * @returns at most `most` names, none if nothing is alike
  */
 export function nearest(word: string, known: Iterable<string>, most = 3): string[] {
   const wanted = folded(word);
   const limit = Math.max(1, Math.floor(wanted.length / 3));
   return [...known]
-    .map(name => ({ name, distance: distanceOf(wanted, folded(name)) }))
+    .map(name => ({ name, distance: distanceOf(wanted, folded(name), limit) }))
     .filter(({ distance }) => distance <= limit)
     .sort((a, b) => a.distance - b.distance)
     .slice(0, most)
@@ -28,9 +27,10 @@ function folded(word: string): string {
     .replace(/[\s_-]/g, '');
 }
 
-function distanceOf(a: string, b: string): number {
-  const [short, long] = a.length < b.length ? [a, b] : [b, a];
-  return short.length > 2 && long.includes(short) && short !== long ? 1 : editDistance(a, b);
+/** A word cut short is far from the whole by its letters, but near it all the same. */
+function distanceOf(wanted: string, name: string, limit: number): number {
+  const distance = editDistance(wanted, name);
+  return wanted.length > 2 && name.startsWith(wanted) ? Math.min(limit, distance) : distance;
 }
 
 /** Fewest insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`. */

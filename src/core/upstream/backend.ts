@@ -1,38 +1,19 @@
-import type { JSONRPCRequest, Result } from '@modelcontextprotocol/client';
 import { type Deferred, deferred } from '../base/async.ts';
-import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import type { BackendConfig } from '../config/schema.ts';
 import { Backoff } from '../health/backoff.ts';
+import { CircuitBreaker, type CircuitOptions, type Permit } from '../health/circuitBreaker.ts';
+import { HealthChecker } from '../health/healthChecker.ts';
 import { Stats } from '../health/stats.ts';
+import type { BackendPorts } from './backendPorts.ts';
+import type { Admissibility, BackendState } from './backendState.ts';
 import { type Connected, connect } from './connect.ts';
 import type { Caller, CallInFlight, Connection, ConnectionPorts, Params } from './connection.ts';
-import { ALL_LISTS, type ListKind, type Lists, listsChangedBy, NO_LISTS, readLists } from './lists.ts';
-import type { Failure, Outcome } from './outcome.ts';
-import type { StdioTransport } from './stdioTransport.ts';
-import type { TransportKind } from './transports.ts';
-
-/**
- * idle ──start──► connecting ──lists read──► ready ──lost──► failed ──backoff──► connecting
- * any of them ──stop──► draining ──calls ended──► stopped
- */
-export type BackendState =
-  /** Not started yet, or `auto_start: false`. */
-  | { readonly kind: 'idle' }
-  | { readonly kind: 'connecting'; readonly since: number }
-  | {
-      readonly kind: 'ready';
-      readonly since: number;
-      readonly transport: TransportKind;
-      readonly serverName: string;
-      readonly serverVersion: string;
-      /** Of the process, for stdio. */
-      readonly pid: number | undefined;
-    }
-  /** `retryAt` is when it is tried again; undefined: not before someone acts. */
-  | { readonly kind: 'failed'; readonly at: number; readonly failure: Failure; readonly retryAt: number | undefined }
-  | { readonly kind: 'draining' }
-  | { readonly kind: 'stopped' };
+import { LastWords, plainLine } from './lastWords.ts';
+import { type Lists, listsChangedBy } from './lists.ts';
+import { Offer } from './offer.ts';
+import { type Failure, type Outcome, verdictOf } from './outcome.ts';
+import { probe } from './probe.ts';
 
 /** A state with what has to be let go of when it is left. */
 type Life =
@@ -42,60 +23,51 @@ type Life =
       readonly abort: AbortController;
       readonly attempt: Promise<void>;
     }
-  | { readonly state: BackendState & { kind: 'ready' }; readonly connection: Connection; readonly refresh: Disposable }
+  | { readonly state: BackendState & { kind: 'ready' }; readonly connection: Connection }
   | { readonly state: BackendState & { kind: 'draining' }; readonly connection: Connection }
   | { readonly state: BackendState & { kind: 'failed' }; readonly retry: Disposable | undefined };
-
-export interface BackendPorts {
-  readonly clock: Clock;
-  /** Of this product, told to the backend. */
-  readonly version: string;
-  /** Working directory of a stdio backend that names none. */
-  readonly defaultCwd: string;
-  /** The child processes that live. */
-  readonly children: Set<StdioTransport>;
-  /** Longest age of a list, in milliseconds. */
-  listTtlMs(): number;
-  /** The parent environment of stdio backends. */
-  environment(): Promise<NodeJS.ProcessEnv>;
-  /** A notification other than progress and list changes; `calls` are those in flight on the connection. */
-  onNotification(backend: Backend, method: string, params: Params | undefined, calls: readonly CallInFlight[]): void;
-  /** A request to a client: sampling, elicitation, roots. */
-  onRequest(
-    backend: Backend,
-    request: JSONRPCRequest,
-    calls: readonly CallInFlight[],
-    signal: AbortSignal,
-  ): Promise<Result>;
-  /** A line of the backend's stderr, or about its life. */
-  onLine(backend: Backend, line: string): void;
-  /** The state or the statistics changed. */
-  onChange(backend: Backend): void;
-  /** The lists, or whether they can be used, changed. */
-  onListsChange(backend: Backend): void;
-}
 
 const RESTART = { initialMs: 500, multiplier: 2, maxMs: 5000, jitter: 0.2 };
 /** Having been ready for this long makes the next restart the first again. */
 const STEADY_MS = 10_000;
 
-/** One configured MCP server: started, watched, started again. Its lists outlive its connections. */
+/** One configured MCP server: started, watched, started again. What it offers outlives its connections. */
 export class Backend {
   readonly stats = new Stats();
-  private configured: BackendConfig;
+  readonly breaker: CircuitBreaker;
   private readonly ports: BackendPorts;
   private readonly backoff = new Backoff(RESTART);
+  private readonly offer: Offer;
   private readonly settled = deferred();
+  private configured: BackendConfig;
   private life: Life = { state: { kind: 'idle' } };
-  private offered: Lists = NO_LISTS;
+  private checker: HealthChecker | undefined;
   private stateChanges: Deferred[] = [];
-  private lastLine = '';
-  private readonly stale = new Set<ListKind>();
-  private refreshing = false;
+  private readonly lastWords = new LastWords();
+  private starts = 0;
+  /** What was told of the last failure: the same again is not worth telling. */
+  private told = '';
+  private ending: Promise<void> = Promise.resolve();
 
-  constructor(config: BackendConfig, ports: BackendPorts) {
+  /** @param kept what it offered when it was last there, if that is known */
+  constructor(config: BackendConfig, ports: BackendPorts, kept?: Lists) {
     this.configured = config;
     this.ports = ports;
+    const { clock } = ports;
+    this.breaker = new CircuitBreaker(circuitOptions(config), clock, () => {
+      this.checker?.touch();
+      this.announce();
+    });
+    this.offer = new Offer(
+      {
+        clock,
+        listTtlMs: () => ports.listTtlMs(),
+        timeouts: () => this.timeouts(),
+        onChange: () => ports.onListsChange(this),
+        onLine: line => ports.onLine(this, line),
+      },
+      kept,
+    );
   }
 
   get config(): BackendConfig {
@@ -109,6 +81,7 @@ export class Backend {
   reconfigure(config: BackendConfig): boolean {
     if (connectionKey(config) !== connectionKey(this.configured)) return false;
     this.configured = config;
+    this.breaker.reconfigure(circuitOptions(config));
     return true;
   }
 
@@ -122,7 +95,22 @@ export class Backend {
 
   /** What it offers, or offered when it was last there. */
   get lists(): Lists {
-    return this.offered;
+    return this.offer.lists;
+  }
+
+  /** Whether it has ever told what it has, now or in a run before this one. */
+  get hasListed(): boolean {
+    return this.offer.hasListed;
+  }
+
+  /** Connected, its lists read, its circuit closed. */
+  get isHealthy(): boolean {
+    return this.life.state.kind === 'ready' && this.breaker.state.kind === 'closed';
+  }
+
+  /** How often it was started again. */
+  get restarts(): number {
+    return Math.max(0, this.starts - 1);
   }
 
   /** As the server announced them; empty while there is no connection. */
@@ -138,8 +126,9 @@ export class Backend {
   /** Connects, unless it is connected or about to be. */
   start(): void {
     const { life } = this;
-    if (life.state.kind !== 'idle' && life.state.kind !== 'failed' && life.state.kind !== 'stopped') return;
+    if (life.state.kind !== 'idle' && life.state.kind !== 'failed') return;
     if ('retry' in life) life.retry?.dispose();
+    this.starts += 1;
     const abort = new AbortController();
     const state = { kind: 'connecting', since: this.ports.clock.now() } as const;
     this.enter({ state, abort, attempt: this.attempt(abort.signal) });
@@ -150,6 +139,7 @@ export class Backend {
     this.ports.onLine(this, 'restarting');
     this.backoff.reset();
     await this.end({ kind: 'idle' });
+    // Unless it was stopped meanwhile.
     this.start();
   }
 
@@ -165,23 +155,42 @@ export class Backend {
     await this.end({ kind: 'stopped' });
   }
 
+  /** Whether it could take a call now; changes nothing. */
+  get admissibility(): Admissibility {
+    const { state } = this.life;
+    const { max_concurrency } = this.config;
+    if (state.kind === 'draining' || state.kind === 'stopped') return refused(`it is ${state.kind}`);
+    if (state.kind === 'failed' && !state.wasReady) return refused(state.failure.message, state.retryAt);
+    if (max_concurrency > 0 && this.stats.inFlight >= max_concurrency) {
+      return refused(`${max_concurrency} calls are in flight, as many as it may have`);
+    }
+    if (this.breaker.isReady) return { kind: state.kind === 'ready' ? 'ready' : 'starting' };
+    const circuit = this.breaker.state;
+    if (circuit.kind === 'held-open') return refused('paused by the user');
+    return refused('circuit open', circuit.kind === 'open' ? circuit.until : undefined);
+  }
+
+  /** Leave for one call, to be settled by its outcome; undefined unless its admissibility is `ready`. */
+  admit(): Permit | undefined {
+    return this.admissibility.kind === 'ready' ? this.breaker.acquire() : undefined;
+  }
+
   /**
-   * Starts it if it is idle, and resolves when it is no longer connecting, when its request timeout is over, or when
-   * the signal aborts.
+   * Starts it if it is idle, and waits until it is ready or cannot be for now.
+   * @returns false if that took longer than its request timeout, or the signal aborted
    */
-  async whenConnected(signal: AbortSignal): Promise<void> {
+  async whenConnected(signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false;
     if (this.life.state.kind === 'idle') this.start();
-    if (this.life.state.kind !== 'connecting') return;
+    if (!this.isAboutToConnect) return true;
     const enough = deferred<'enough'>();
     const giveUp = () => enough.resolve('enough');
     const timer = this.ports.clock.schedule(this.timeouts().quietMs, giveUp);
     signal.addEventListener('abort', giveUp, { once: true });
-    while (
-      this.life.state.kind === 'connecting' &&
-      (await Promise.race([this.nextChange(), enough.promise])) !== 'enough'
-    );
+    while (this.isAboutToConnect && (await Promise.race([this.nextChange(), enough.promise])) !== 'enough');
     timer.dispose();
     signal.removeEventListener('abort', giveUp);
+    return !this.isAboutToConnect;
   }
 
   /** Sends one request of a client. Never rejects. */
@@ -199,16 +208,26 @@ export class Backend {
     this.stats.begin();
     const outcome = await connection.request(method, params, { ...this.timeouts(), ...options });
     this.stats.end();
-    if (outcome.kind === 'failed') {
-      this.stats.fail(outcome.failure.message, clock.now());
-      this.ports.onLine(this, `${method} failed: ${outcome.failure.message}`);
-      if (outcome.failure.code === 'session-lost' || outcome.failure.code === 'unreachable')
-        this.lose(connection, outcome.failure);
-    } else if (outcome.kind !== 'cancelled') {
-      this.stats.succeed(clock.now() - begun);
-    }
+    if (outcome.kind === 'failed') this.failed(connection, method, outcome.failure);
+    else if (outcome.kind !== 'cancelled') this.stats.succeed(clock.now() - begun, clock.now());
     this.announce();
     return outcome;
+  }
+
+  /** Finds out now whether it works; one that is not connected is started. What is found counts in the circuit. */
+  async check(): Promise<void> {
+    const { life } = this;
+    if (life.state.kind !== 'ready' || !('connection' in life)) {
+      if (life.state.kind !== 'connecting' && life.state.kind !== 'draining') this.start();
+      return;
+    }
+    const permit = this.breaker.acquire();
+    if (!permit) return;
+    const outcome = await probe(life.connection, this.config);
+    permit.settle(verdictOf(outcome));
+    if (outcome.kind === 'failed') this.failed(life.connection, 'health check', outcome.failure);
+    else this.stats.prove(this.ports.clock.now());
+    this.announce();
   }
 
   /** Tells the backend something, if it is there. */
@@ -226,6 +245,12 @@ export class Backend {
     return 'connection' in this.life ? this.life.connection : undefined;
   }
 
+  /** Starting, or just lost and started again in a moment. */
+  private get isAboutToConnect(): boolean {
+    const { state } = this.life;
+    return state.kind === 'connecting' || (state.kind === 'failed' && state.wasReady);
+  }
+
   /** Why it cannot take a request now. */
   private absence(): Failure {
     const { state } = this.life;
@@ -241,14 +266,16 @@ export class Backend {
     const environment = await this.ports.environment();
     let connection: Connection | undefined;
     const onLine = (line: string) => {
-      this.lastLine = line;
-      this.ports.onLine(this, line);
+      const plain = plainLine(line);
+      this.lastWords.add(plain);
+      this.ports.onLine(this, plain);
     };
     const ports: ConnectionPorts = {
       onNotification: (method, params, calls) => this.receive(method, params, calls),
       onRequest: (request, calls, asked) => this.ports.onRequest(this, request, calls, asked),
-      // An end while the lists are still being read shows as their failure.
+      // An end before it is ours is found below.
       onEnd: failure => connection && this.lose(connection, failure),
+      onTrouble: line => this.ports.onLine(this, line),
     };
     const attempted = await connect(
       this.config,
@@ -258,21 +285,31 @@ export class Backend {
     );
     connection = attempted.ok ? attempted.value.connection : undefined;
     if (signal.aborted) await connection?.close();
-    else if (attempted.ok) this.becomeReady(attempted.value);
-    else this.fail(attempted.failure);
+    else if (!attempted.ok) this.fail(attempted.failure, false);
+    else if (attempted.value.connection.end) this.fail(attempted.value.connection.end, false);
+    else this.becomeReady(attempted.value);
   }
 
   private becomeReady({ connection, lists, transport, pid }: Connected): void {
     const { name: serverName, version: serverVersion } = connection.serverInfo;
     const since = this.ports.clock.now();
-    this.offered = lists;
-    const state = { kind: 'ready', since, transport, serverName, serverVersion, pid } as const;
-    this.enter({ state, connection, refresh: this.refreshLater() });
-    this.ports.onLine(this, `ready: ${serverName} ${serverVersion}, ${lists.tools.length} tools`);
-    this.ports.onListsChange(this);
+    this.enter({ state: { kind: 'ready', since, transport, serverName, serverVersion, pid }, connection });
+    const what = `ready: ${serverName} ${serverVersion}, ${lists.tools.length} tools`;
+    this.ports.onLine(this, what);
+    this.ports.log.info(`${this.name}: ${what}`);
+    this.offer.attach(connection, lists);
+    this.told = '';
+    this.checker ??= this.watch();
     this.settled.resolve();
-    // What changed while the lists were being read.
-    void this.refresh();
+  }
+
+  /** A request was not answered. What is lost with it is connected anew. */
+  private failed(connection: Connection, what: string, failure: Failure): void {
+    this.stats.fail(failure.message, this.ports.clock.now());
+    this.ports.onLine(this, `${what} failed: ${failure.message}`);
+    if (failure.code === 'session-lost' || failure.code === 'unreachable') this.lose(connection, failure);
+    // One stream was cut: whether the server is gone with it, a ping finds out.
+    else if (failure.code === 'closed' && !connection.end) void this.check();
   }
 
   /** Reacts to the end of a connection, unless another has taken its place. */
@@ -281,42 +318,53 @@ export class Backend {
     if (!('connection' in life) || life.connection !== connection || life.state.kind !== 'ready') return;
     if (this.ports.clock.now() - life.state.since >= STEADY_MS) this.backoff.reset();
     this.stats.fail(failure.message, this.ports.clock.now());
+    this.breaker.acquire()?.settle('failure');
     void connection.close();
-    this.fail(failure);
+    this.fail(failure, true);
   }
 
-  private fail(failure: Failure): void {
+  private fail(failure: Failure, wasReady: boolean): void {
     const { clock } = this.ports;
-    const told =
-      failure.code === 'exited' && this.lastLine
-        ? `${failure.message}: ${this.lastLine.slice(0, 200)}`
-        : failure.message;
+    const words = this.lastWords.take();
+    const told = failure.code === 'exited' && words ? `${failure.message}: ${words}` : failure.message;
     // Asking again does not sign anybody in.
     const delay = failure.code === 'needs-sign-in' ? undefined : this.backoff.next();
     const retry = delay === undefined ? undefined : clock.schedule(delay, () => this.start());
     const retryAt = delay === undefined ? undefined : clock.now() + delay;
-    this.lastLine = '';
     this.ports.onLine(this, told);
-    this.enter({ state: { kind: 'failed', at: clock.now(), failure: { ...failure, message: told }, retryAt }, retry });
+    if (told !== this.told) this.ports.log.warning(`${this.name}: ${told}`);
+    this.told = told;
+    const state = {
+      kind: 'failed',
+      at: clock.now(),
+      failure: { ...failure, message: told },
+      retryAt,
+      wasReady,
+    } as const;
+    this.enter({ state, retry });
     this.settled.resolve();
   }
 
-  /** Leaves the present state with all it holds, and enters a quiet one. */
-  private async end(state: BackendState & { kind: 'idle' | 'stopped' }): Promise<void> {
+  /** Leaves the present state with all it holds, and enters a quiet one; resolves when everything is gone. */
+  private end(state: BackendState & { kind: 'idle' | 'stopped' }): Promise<void> {
     const { life } = this;
     this.enter({ state });
+    this.checker?.dispose();
+    this.checker = undefined;
     if ('retry' in life) life.retry?.dispose();
-    if ('refresh' in life) life.refresh.dispose();
-    if ('abort' in life) {
-      life.abort.abort();
-      await life.attempt;
-    }
-    if ('connection' in life) await life.connection.close();
+    if ('abort' in life) life.abort.abort();
     this.settled.resolve();
+    const earlier = this.ending;
+    this.ending = (async () => {
+      await earlier;
+      if ('attempt' in life) await life.attempt;
+      if ('connection' in life) await life.connection.close();
+    })();
+    return this.ending;
   }
 
   private enter(life: Life): void {
-    if ('refresh' in this.life) this.life.refresh.dispose();
+    if (life.state.kind !== 'ready' && life.state.kind !== 'draining') this.offer.detach();
     this.life = life;
     this.announce();
   }
@@ -336,48 +384,41 @@ export class Backend {
 
   private receive(method: string, params: Params | undefined, calls: readonly CallInFlight[]): void {
     const kinds = listsChangedBy(method);
-    if (kinds.length === 0) {
-      this.ports.onNotification(this, method, params, calls);
-    } else {
-      for (const kind of kinds) this.stale.add(kind);
-      void this.refresh();
-    }
+    if (kinds.length > 0) this.offer.markStale(kinds);
+    else this.ports.onNotification(this, method, params, calls);
   }
 
-  private refreshLater(): Disposable {
-    return this.ports.clock.schedule(this.ports.listTtlMs(), () => {
-      for (const kind of ALL_LISTS) this.stale.add(kind);
-      void this.refresh();
+  /** Checks it now and then, from when it was first ready. While it is away its start is the check. */
+  private watch(): HealthChecker {
+    return new HealthChecker({
+      clock: this.ports.clock,
+      intervalMs: () => this.config.health_check.interval_seconds * 1000,
+      lastProof: () => this.stats.lastProof,
+      probeAt: () => (this.breaker.state.kind === 'open' ? this.breaker.state.until : undefined),
+      check: async () => {
+        if (this.config.health_check.enabled && this.life.state.kind === 'ready') await this.check();
+      },
     });
-  }
-
-  /** Reads the stale lists again, one round at a time. A list that cannot be read stays as it was. */
-  private async refresh(): Promise<void> {
-    const { life } = this;
-    if (life.state.kind !== 'ready' || !('refresh' in life) || this.refreshing) return;
-    this.refreshing = true;
-    while (this.stale.size > 0 && this.life === life) {
-      const kinds = [...this.stale];
-      this.stale.clear();
-      const read = await readLists(life.connection, kinds, { ...this.timeouts(), signal: NEVER });
-      if (this.life !== life) break;
-      if (!read.ok) this.ports.onLine(this, `its lists could not be read again: ${read.failure.message}`);
-      else if (kinds.some(kind => JSON.stringify(read.value[kind]) !== JSON.stringify(this.offered[kind]))) {
-        this.offered = { ...this.offered, ...read.value };
-        this.ports.onListsChange(this);
-      }
-    }
-    this.refreshing = false;
-    if (this.life !== life) return this.refresh();
-    life.refresh.dispose();
-    this.life = { ...life, refresh: this.refreshLater() };
   }
 }
 
 /** What a connection was made with: a change of anything else leaves it alone. */
-function connectionKey({ launch, protocol, session }: BackendConfig): string {
+export function connectionKey({ launch, protocol, session }: BackendConfig): string {
   return JSON.stringify({ launch, protocol, session });
 }
 
-/** Lists are read for everybody: nobody's cancelling stops them; their timeouts do. */
+function circuitOptions({ circuit_breaker }: BackendConfig): CircuitOptions {
+  const { failure_threshold, timeout_seconds, half_open_attempts } = circuit_breaker;
+  return {
+    failureThreshold: failure_threshold,
+    timeoutMs: timeout_seconds * 1000,
+    halfOpenAttempts: half_open_attempts,
+  };
+}
+
+function refused(reason: string, retryAt?: number): Admissibility {
+  return { kind: 'refused', reason, ...(retryAt !== undefined && { retryAt }) };
+}
+
+/** The level is set for everybody: nobody's cancelling stops it. */
 const NEVER = new AbortController().signal;

@@ -1,5 +1,7 @@
 import type { BackendConfig } from '../config/schema.ts';
-import { Backend, type BackendPorts } from './backend.ts';
+import { Backend } from './backend.ts';
+import type { BackendPorts } from './backendPorts.ts';
+import type { Lists } from './lists.ts';
 
 /** Names of the backends that a change of configuration touched. */
 export interface Difference {
@@ -11,13 +13,16 @@ export interface Difference {
 /** The running backends, made equal to the configured ones by touching only what differs. */
 export class BackendSet {
   private readonly ports: BackendPorts;
+  private readonly keptLists: (config: BackendConfig) => Lists | undefined;
   private members: readonly Backend[] = [];
   /** Those that were replaced or removed, until they are gone. */
   private readonly leaving = new Set<Promise<void>>();
   private isStopped = false;
 
-  constructor(ports: BackendPorts) {
+  /** @param keptLists what a backend offered when it was last there, if that is known */
+  constructor(ports: BackendPorts, keptLists: (config: BackendConfig) => Lists | undefined) {
     this.ports = ports;
+    this.keptLists = keptLists;
   }
 
   /** In the order of the file. */
@@ -41,7 +46,8 @@ export class BackendSet {
       if (present && same(present.config, config)) return present;
       (present ? updated : added).push(config.name);
       if (present?.reconfigure(config)) return present;
-      return new Backend(config, this.ports);
+      // What it offered stays listed until the new connection tells.
+      return new Backend(config, this.ports, present?.hasListed ? present.lists : this.keptLists(config));
     });
     for (const backend of this.members) {
       if (backend.config.auto_start && backend.state.kind === 'idle') backend.start();

@@ -1,6 +1,7 @@
+import type { Clock } from '../base/clock.ts';
 import type { BackendConfig } from '../config/schema.ts';
-import { Connection, type ConnectionPorts, closeTransport } from './connection.ts';
-import { ALL_LISTS, type Lists, NO_LISTS, readLists } from './lists.ts';
+import { Connection, type ConnectionPorts, closeTransport, type RequestOptions } from './connection.ts';
+import { type Lists, type ListsRead, NO_LISTS, readLists } from './lists.ts';
 import type { Attempted, Failure } from './outcome.ts';
 import { StdioTransport } from './stdioTransport.ts';
 import { failureOf, type LaunchContext, mayBeSse, type TransportKind, transportsFor } from './transports.ts';
@@ -32,24 +33,29 @@ export async function connect(
 ): Promise<Attempted<Connected>> {
   const { clock } = options;
   const abort = new AbortController();
-  const giveUp = () => abort.abort('stopped');
+  const giveUp = () => abort.abort('was stopped');
+  if (signal.aborted) giveUp();
   signal.addEventListener('abort', giveUp, { once: true });
-  const timer = clock.schedule(config.start_timeout_seconds * 1000, () => abort.abort('timed out'));
-  let failure: Failure = { code: 'closed', message: 'it was stopped' };
+  const startMs = config.start_timeout_seconds * 1000;
+  const due = clock.now() + startMs;
+  const timer = clock.schedule(startMs, () => abort.abort(TIMED_OUT));
+  let failure: Failure = STOPPED;
   for (const { kind, create } of transportsFor(config.launch, options)) {
-    if (signal.aborted) break;
+    if (abort.signal.aborted) break;
     const transport = create();
     try {
       const connection = await Connection.open(transport, options.version, clock, ports, abort.signal);
       const timeouts = { quietMs: config.request_timeout_seconds * 1000, maxMs: config.max_request_seconds * 1000 };
-      const read = await readLists(connection, ALL_LISTS, { ...timeouts, signal: abort.signal });
-      if (read.ok && !abort.signal.aborted) {
+      const { lists, failures } = await readAll(connection, { ...timeouts, signal: abort.signal }, clock, due);
+      const failed = connection.end ?? failures.get('tools');
+      if (!failed && !abort.signal.aborted) {
+        for (const [list, { message }] of failures) ports.onTrouble(`${list} could not be read: ${message}`);
         const pid = transport instanceof StdioTransport ? transport.pid : undefined;
         timer.dispose();
         signal.removeEventListener('abort', giveUp);
-        return { ok: true, value: { connection, lists: { ...NO_LISTS, ...read.value }, transport: kind, pid } };
+        return { ok: true, value: { connection, lists: { ...NO_LISTS, ...lists }, transport: kind, pid } };
       }
-      if (!read.ok) failure = read.failure;
+      if (failed) failure = failed;
       await connection.close();
       break;
     } catch (error) {
@@ -60,11 +66,29 @@ export async function connect(
   }
   timer.dispose();
   signal.removeEventListener('abort', giveUp);
-  if (abort.signal.reason === 'timed out') {
-    failure = {
-      code: 'start-timeout',
-      message: `did not answer within ${config.start_timeout_seconds} s of its start`,
-    };
-  }
+  if (abort.signal.reason === TIMED_OUT) {
+    const message = `did not answer within ${config.start_timeout_seconds} s of its start`;
+    failure = { code: 'start-timeout', message };
+  } else if (abort.signal.aborted) failure = STOPPED;
   return { ok: false, failure };
+}
+
+const TIMED_OUT = 'timed out';
+const STOPPED: Failure = { code: 'closed', message: 'it was stopped' };
+
+/**
+ * Reads all lists. Those that a backend is of use without get a third of the time that is left until `due`, so that one
+ * that hangs does not cost the tools.
+ */
+async function readAll(connection: Connection, options: RequestOptions, clock: Clock, due: number): Promise<ListsRead> {
+  const patience = new AbortController();
+  const patienceMs = (due - clock.now()) / 3;
+  const timer = clock.schedule(patienceMs, () => patience.abort(`took longer than ${Math.round(patienceMs / 1000)} s`));
+  options.signal.addEventListener('abort', () => patience.abort(options.signal.reason), { once: true });
+  const [tools, others] = await Promise.all([
+    readLists(connection, ['tools'], options),
+    readLists(connection, ['prompts', 'resources', 'templates'], { ...options, signal: patience.signal }),
+  ]);
+  timer.dispose();
+  return { lists: { ...tools.lists, ...others.lists }, failures: new Map([...tools.failures, ...others.failures]) };
 }

@@ -1,9 +1,16 @@
-import { Client, type JSONRPCRequest, ProtocolError, type Result, type Transport } from '@modelcontextprotocol/client';
+import {
+  Client,
+  type JSONRPCRequest,
+  type Result,
+  SdkError,
+  SdkErrorCode,
+  type Transport,
+} from '@modelcontextprotocol/client';
 import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
-import { messageOf } from '../base/errors.ts';
-import { Deadline } from './deadline.ts';
+import { Deadline, type Limit } from './deadline.ts';
+import { Exchange, outcomeIn } from './exchange.ts';
 import type { Failure, Outcome } from './outcome.ts';
 import { certainlyNotSent, failureOf } from './transports.ts';
 
@@ -41,6 +48,8 @@ export interface ConnectionPorts {
   onRequest(request: JSONRPCRequest, calls: readonly CallInFlight[], signal: AbortSignal): Promise<Result>;
   /** The connection ended by itself. Never called after `close`. */
   onEnd(failure: Failure): void;
+  /** Something went wrong that fails no request and ends nothing; a line for the log. */
+  onTrouble(line: string): void;
 }
 
 export interface RequestOptions {
@@ -65,6 +74,8 @@ export class Connection {
   private readonly progress = new Map<string, (params: Params) => void>();
   private lastToken = 0;
   private open = true;
+  private ending: Failure | undefined;
+  private silentUntil = 0;
 
   private constructor(client: Client, transport: Transport, clock: Clock, ports: ConnectionPorts) {
     this.client = client;
@@ -94,10 +105,21 @@ export class Connection {
     client.onclose = () => {
       if (!connection.open) return;
       connection.open = false;
-      ports.onEnd(failureOf(undefined, transport));
+      connection.ending = failureOf(undefined, transport);
+      ports.onEnd(connection.ending);
     };
-    await client.connect(transport, { signal, timeout: NO_SDK_TIMEOUT });
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    // The client does not pass the signal on to the start of the transport.
+    await Promise.race([client.connect(new Exchange(transport), { signal, timeout: NO_SDK_TIMEOUT }), aborted]);
+    client.onerror = error => connection.report(error);
     return connection;
+  }
+
+  /** Why it ended by itself; undefined while it lives, and after `close`. */
+  get end(): Failure | undefined {
+    return this.ending;
   }
 
   get serverInfo(): { readonly name: string; readonly version: string } {
@@ -108,19 +130,14 @@ export class Connection {
     return this.client.getServerCapabilities() ?? {};
   }
 
-  get instructions(): string | undefined {
-    return this.client.getInstructions();
-  }
-
   /** Sends one request. Never rejects, and always ends: see {@link Outcome}. */
   async request(method: string, params: Params | undefined, options: RequestOptions): Promise<Outcome> {
-    if (!this.open)
-      return { kind: 'failed', sent: false, failure: { code: 'closed', message: 'the connection is closed' } };
+    if (!this.open) return { kind: 'failed', sent: false, failure: CLOSED };
     if (options.signal.aborted) return { kind: 'cancelled' };
     const abort = new AbortController();
-    let timedOut = false;
-    const deadline = new Deadline(this.clock, options.quietMs, options.maxMs, () => {
-      timedOut = true;
+    let reached: Limit | undefined;
+    const deadline = new Deadline(this.clock, options.quietMs, options.maxMs, limit => {
+      reached = limit;
       abort.abort('timed out');
     });
     const cancel = () => abort.abort(options.signal.reason);
@@ -136,19 +153,11 @@ export class Connection {
       return { kind: 'answered', result: result as Result };
     } catch (error) {
       if (options.signal.aborted) return { kind: 'cancelled' };
-      if (timedOut) {
-        const seconds = Math.round(options.quietMs / 1000);
-        return {
-          kind: 'failed',
-          sent: true,
-          failure: { code: 'request-timeout', message: `no answer for ${seconds} s` },
-        };
-      }
-      if (error instanceof ProtocolError) {
-        const { code, message, data } = error;
-        return { kind: 'rejected', error: { code, message, ...(data !== undefined && { data }) } };
-      }
-      const failure = failureOf(error, this.transport);
+      if (reached) return { kind: 'failed', sent: true, failure: timeout(reached, options) };
+      const carried = outcomeIn(error);
+      if (carried) return carried;
+      const isEnd = error instanceof SdkError && error.code === SdkErrorCode.ConnectionClosed;
+      const failure = isEnd ? (this.ending ?? CLOSED) : failureOf(error, this.transport);
       return { kind: 'failed', sent: failure.code !== 'session-lost' && !certainlyNotSent(error), failure };
     } finally {
       deadline.dispose();
@@ -158,17 +167,26 @@ export class Connection {
     }
   }
 
-  /** Tells the backend something; failing to is no more than a closed connection, which `onEnd` reports. */
+  /** Tells the backend something; failing to ends nothing. */
   notify(method: string, params?: Params): void {
     this.client
       .notification({ method, ...(params && { params }) })
-      .catch((error: unknown) => this.client.onerror?.(error as Error));
+      .catch((error: unknown) => this.report(error as Error));
   }
 
   /** Ends the session and whatever runs it; resolves when it is gone. */
   async close(): Promise<void> {
     this.open = false;
     await closeTransport(this.transport, this.clock);
+  }
+
+  /** Now and then at most: a server that is wrong once is wrong with every message. */
+  private report(error: Error): void {
+    const now = this.clock.now();
+    // What we aborted ourselves is no trouble.
+    if (now < this.silentUntil || error.name === 'AbortError') return;
+    this.silentUntil = now + TROUBLE_INTERVAL_MS;
+    this.ports.onTrouble(error.message.replace(/\s+/g, ' ').slice(0, MAX_TROUBLE_LENGTH));
   }
 
   private receive(method: string, params: Params | undefined): void {
@@ -196,6 +214,19 @@ export class Connection {
   }
 }
 
+const CLOSED: Failure = { code: 'closed', message: 'the connection is closed' };
+const TROUBLE_INTERVAL_MS = 10_000;
+const MAX_TROUBLE_LENGTH = 300;
+
+function timeout(limit: Limit, { quietMs, maxMs }: RequestOptions): Failure {
+  const told = limit === 'quiet' ? `no answer for ${seconds(quietMs)}` : `took longer than ${seconds(maxMs)}`;
+  return { code: 'request-timeout', message: told };
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
+}
+
 function withToken(params: Params, token: string | undefined): Params {
   return token === undefined ? params : { ...params, _meta: { ...metaOf(params), progressToken: token } };
 }
@@ -210,10 +241,8 @@ export async function closeTransport(transport: Transport, clock: Clock): Promis
   if (terminateSession) {
     const patience = deferred();
     const timer = clock.schedule(GOODBYE_MS, patience.resolve);
-    // A server that does not take leave is left all the same.
-    const goodbye = terminateSession
-      .call(transport)
-      .catch((error: unknown) => transport.onerror?.(new Error(messageOf(error))));
+    // A server that does not take leave is left all the same; the transport has told `onerror` of it.
+    const goodbye = terminateSession.call(transport).catch(() => {});
     await Promise.race([goodbye, patience.promise]);
     timer.dispose();
   }

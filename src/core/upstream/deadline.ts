@@ -1,6 +1,9 @@
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 
+/** What a request has exceeded: its quiet time, or the longest that it may take in all. */
+export type Limit = 'quiet' | 'longest';
+
 /**
  * Ends a request that stays silent for `quietMs`, or that takes longer than `maxMs` in all.
  * Progress restarts the quiet time; while the backend waits for a person it stands still; the maximum never moves.
@@ -9,12 +12,12 @@ export class Deadline implements Disposable {
   private readonly clock: Clock;
   private readonly quietMs: number;
   private readonly latest: number;
-  private readonly expire: () => void;
+  private readonly expire: (limit: Limit) => void;
   private pauses = 0;
   private quietUntil: number;
   private timer: Disposable | undefined;
 
-  constructor(clock: Clock, quietMs: number, maxMs: number, expire: () => void) {
+  constructor(clock: Clock, quietMs: number, maxMs: number, expire: (limit: Limit) => void) {
     this.clock = clock;
     this.quietMs = quietMs;
     this.expire = expire;
@@ -55,8 +58,8 @@ export class Deadline implements Disposable {
   private arm(): void {
     this.timer?.dispose();
     this.timer = this.clock.schedule(Math.max(0, this.due - this.clock.now()), () => {
-      if (this.clock.now() >= this.due) this.expire();
-      else this.arm();
+      if (this.clock.now() < this.due) this.arm();
+      else this.expire(this.due === this.quietUntil ? 'quiet' : 'longest');
     });
   }
 }

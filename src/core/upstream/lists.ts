@@ -1,5 +1,7 @@
+import { ProtocolErrorCode } from '@modelcontextprotocol/client';
+import { messageOf } from '../base/errors.ts';
 import type { Connection, RequestOptions } from './connection.ts';
-import type { Attempted, Failure } from './outcome.ts';
+import type { Attempted, Failure, RpcError } from './outcome.ts';
 
 /** A tool, prompt, resource or template as the backend gave it. */
 export type Item = Readonly<Record<string, unknown>>;
@@ -68,22 +70,35 @@ export function listsChangedBy(method: string): ListKind[] {
 /** More pages than this, and a list is taken for endless. */
 const MAX_PAGES = 1000;
 
-/** Reads the given lists, all pages of each, at the same time. A list whose capability is not announced is empty. */
+export interface ListsRead {
+  readonly lists: Partial<Lists>;
+  /** Why the others could not be read. */
+  readonly failures: ReadonlyMap<ListKind, Failure>;
+}
+
+/**
+ * Reads the given lists, all pages of each, at the same time. A list whose capability is not announced is empty.
+ * @param options timeouts of each page; the signal gives up what is not read yet, its reason says why
+ */
 export async function readLists(
   connection: Connection,
   kinds: readonly ListKind[],
   options: RequestOptions,
-): Promise<Attempted<Partial<Lists>>> {
-  const read = await Promise.all(kinds.map(kind => readList(connection, METHODS[kind], options)));
-  const value: Partial<Record<ListKind, readonly Item[]>> = {};
-  for (const [index, kind] of kinds.entries()) {
-    const list = read[index];
-    if (list?.ok) value[kind] = list.value;
-    // A server that announces resources often has no templates: only tools are worth failing for.
-    else if (list && kind === 'tools') return list;
-    else value[kind] = [];
-  }
-  return { ok: true, value };
+): Promise<ListsRead> {
+  const lists: Partial<Record<ListKind, readonly Item[]>> = {};
+  const failures = new Map<ListKind, Failure>();
+  const read = async (kind: ListKind) => {
+    const list = await readList(connection, METHODS[kind], options);
+    if (list.ok) lists[kind] = list.value;
+    else failures.set(kind, list.failure);
+  };
+  await Promise.all(kinds.map(read));
+  return { lists, failures };
+}
+
+/** A server that announces resources often has no templates. One without tools has to say so. */
+function isAbsent(list: ListMethod, error: RpcError): boolean {
+  return error.code === ProtocolErrorCode.MethodNotFound && list !== METHODS.tools;
 }
 
 async function readList(
@@ -97,8 +112,9 @@ async function readList(
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
     const outcome = await connection.request(list.method, cursor === undefined ? undefined : { cursor }, options);
-    if (outcome.kind === 'cancelled') return refused('closed', `${list.method} was stopped`);
+    if (outcome.kind === 'cancelled') return refused('closed', `${list.method} ${messageOf(options.signal.reason)}`);
     if (outcome.kind === 'failed') return { ok: false, failure: outcome.failure };
+    if (outcome.kind === 'rejected' && isAbsent(list, outcome.error)) return { ok: true, value: [] };
     if (outcome.kind === 'rejected') return refused('protocol', `${list.method}: ${outcome.error.message}`);
     const found = outcome.result[list.key];
     if (!Array.isArray(found)) return refused('protocol', `${list.method}: the result has no list "${list.key}"`);

@@ -52,3 +52,20 @@ export type Outcome =
 
 /** A value, or why there is none. */
 export type Attempted<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure };
+
+/** The connection itself is gone: counted once, however many calls were on it. */
+const OF_THE_CONNECTION: ReadonlySet<Failure['code']> = new Set(['exited', 'closed', 'session-lost', 'unreachable']);
+
+/** What the circuit breaker learns from the outcome of one call: only not having been answered speaks against a backend. */
+export function verdictOf(outcome: Outcome): 'success' | 'failure' | 'ignored' {
+  switch (outcome.kind) {
+    case 'answered':
+    case 'rejected':
+      return 'success';
+    case 'failed':
+      // What did not reach it says nothing that the end of its connection does not say.
+      return !outcome.sent || OF_THE_CONNECTION.has(outcome.failure.code) ? 'ignored' : 'failure';
+    case 'cancelled':
+      return 'ignored';
+  }
+}

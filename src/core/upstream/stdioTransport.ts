@@ -32,13 +32,21 @@ const STDIN_GRACE_MS = 1000;
 const SIGTERM_GRACE_MS = 1500;
 const PIPE_GRACE_MS = 500;
 const MAX_LOG_LINE = 4096;
+/** What a child says beside its messages: this much of a second goes to the log. */
+const MAX_LINES_A_SECOND = 500;
+/** More than this in a second, and the child is not read for a while: the others come first. */
+const FLOOD_LINES_A_SECOND = 20_000;
+const FLOOD_PAUSE_MS = 500;
 const NEWLINE = 10;
+const SPACE = 32;
+const OPEN_BRACKET = 91;
+const OPEN_BRACE = 123;
 
 /**
  * One child process speaking JSON-RPC, a message a line.
  *
  * Closing follows a ladder: stdin ends, after 1 s SIGTERM, after another 1.5 s SIGKILL, the signals to the child's
- * whole process group (Windows: its process tree).
+ * whole process group (Windows: its process tree). A child that no longer reads is ended in the same way.
  */
 export class StdioTransport implements Transport {
   onclose?: () => void;
@@ -49,15 +57,21 @@ export class StdioTransport implements Transport {
 
   readonly launch: StdioLaunch;
   private readonly clock: Clock;
+  private readonly living: Set<StdioTransport>;
   private child: ChildProcess | undefined;
   private end: ChildEnd | undefined;
   private pieces: Buffer[] = [];
   private pieceBytes = 0;
+  /** When the present second began, and the lines said in it. */
+  private second = 0;
+  private said = 0;
   private readonly closed = deferred();
 
-  constructor(launch: StdioLaunch, clock: Clock) {
+  /** @param living where it is while its child lives */
+  constructor(launch: StdioLaunch, clock: Clock, living: Set<StdioTransport>) {
     this.launch = launch;
     this.clock = clock;
+    this.living = living;
   }
 
   get pid(): number | undefined {
@@ -70,26 +84,28 @@ export class StdioTransport implements Transport {
   }
 
   /** Resolves when the process runs; rejects with the system's error when it cannot be started. */
-  start(): Promise<void> {
-    const { command, args, cwd, env } = this.launch;
-    const child = spawn(command, [...args], {
-      cwd,
-      env,
-      stdio: ['pipe', 'pipe', 'pipe'],
-      windowsHide: true,
-      // A process group of its own, so that stopping it reaches its children too.
-      detached: process.platform !== 'win32',
-    });
+  async start(): Promise<void> {
+    let child: ChildProcess;
+    try {
+      child = this.spawn();
+    } catch (error) {
+      this.failToStart(error as NodeJS.ErrnoException);
+      throw error;
+    }
     this.child = child;
+    if (child.pid !== undefined) this.living.add(this);
     child.stdout?.on('data', (chunk: Buffer) => this.read(chunk));
     let rest = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       const lines = (rest + text).split(/\r?\n/);
       rest = (lines.pop() ?? '').slice(-MAX_LOG_LINE);
-      for (const line of lines) this.online?.(line.slice(0, MAX_LOG_LINE));
+      for (const line of lines) this.say(line);
     });
-    // A child that dies while we write raises EPIPE here; `send` learns of it through its own callback.
-    child.stdin?.on('error', error => this.onerror?.(error));
+    // The child dies while we write, or has closed its stdin and is of no use any more.
+    child.stdin?.on('error', error => {
+      this.onerror?.(error);
+      void this.close();
+    });
     // What the child started and left behind goes with it. 'close' waits for the pipes, which a grandchild that left
     // the group may hold open for ever.
     child.once('exit', () => {
@@ -98,16 +114,32 @@ export class StdioTransport implements Transport {
       void this.closed.promise.then(() => timer.dispose());
     });
     child.once('close', (code, signal) => {
-      if (rest) this.online?.(rest);
+      if (rest) this.say(rest);
       this.finish(code === null ? { kind: 'signal', signal: signal ?? 'unknown' } : { kind: 'exit', code });
     });
-    return new Promise((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
       child.once('error', (error: NodeJS.ErrnoException) => {
-        if (child.pid === undefined) this.finish({ kind: 'spawn-error', code: error.code, message: error.message });
+        if (child.pid === undefined) this.failToStart(error);
         reject(error);
       });
     });
+  }
+
+  private spawn(): ChildProcess {
+    const { command, args, cwd, env } = this.launch;
+    return spawn(command, [...args], {
+      cwd,
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+      // A process group of its own, so that stopping it reaches its children too.
+      detached: process.platform !== 'win32',
+    });
+  }
+
+  private failToStart({ code, message }: NodeJS.ErrnoException): void {
+    this.finish({ kind: 'spawn-error', code, message });
   }
 
   /** Resolves when the pipe took the message; rejects with {@link NotSentError} when no byte can have been read. */
@@ -140,10 +172,14 @@ export class StdioTransport implements Transport {
   }
 
   private signal(signal: NodeJS.Signals): void {
-    const pid = this.child?.pid;
+    const { pid, exitCode, signalCode } = this.child ?? {};
     if (pid === undefined) return;
     if (process.platform === 'win32') {
-      spawn('taskkill', ['/pid', String(pid), '/T', ...(signal === 'SIGKILL' ? ['/F'] : [])]);
+      // A tree is found by its root, whose number may be another's once it has ended.
+      if (exitCode !== null || signalCode !== null) return;
+      const force = signal === 'SIGKILL' ? ['/F'] : [];
+      const taskkill = spawn('taskkill', ['/pid', String(pid), '/T', ...force], { windowsHide: true });
+      taskkill.on('error', error => this.onerror?.(error));
       return;
     }
     try {
@@ -161,6 +197,7 @@ export class StdioTransport implements Transport {
   private finish(end: ChildEnd): void {
     if (this.end) return;
     this.end = end;
+    this.living.delete(this);
     this.closed.resolve();
     this.onclose?.();
   }
@@ -173,7 +210,7 @@ export class StdioTransport implements Transport {
       this.pieces = [];
       this.pieceBytes = 0;
       start = at + 1;
-      this.readLine(line.toString('utf8'));
+      this.readLine(line);
     }
     if (start === chunk.length) return;
     this.pieces.push(chunk.subarray(start));
@@ -186,22 +223,56 @@ export class StdioTransport implements Transport {
     }
   }
 
-  private readLine(line: string): void {
-    if (line.trim() === '') return;
-    const message = parseMessage(line);
-    if (message) this.onmessage?.(message);
-    else this.online?.(line.slice(0, MAX_LOG_LINE));
+  private readLine(line: Buffer): void {
+    const messages = mayBeMessage(line) ? messagesIn(line.toString('utf8')) : [];
+    if (messages.length === 0) this.say(line);
+    for (const message of messages) this.onmessage?.(message);
+  }
+
+  /** A line for the log. A child that floods us is read more slowly, and most of what it says is left out. */
+  private say(line: string | Buffer): void {
+    const now = this.clock.now();
+    if (now - this.second >= 1000) {
+      if (this.said > MAX_LINES_A_SECOND) this.online?.(`${this.said - MAX_LINES_A_SECOND} lines were left out`);
+      this.second = now;
+      this.said = 0;
+    }
+    this.said += 1;
+    if (this.said === FLOOD_LINES_A_SECOND) this.slowDown();
+    if (this.said > MAX_LINES_A_SECOND) return;
+    const text = (typeof line === 'string' ? line : line.toString('utf8', 0, MAX_LOG_LINE)).slice(0, MAX_LOG_LINE);
+    if (text.trim() !== '') this.online?.(text);
+  }
+
+  private slowDown(): void {
+    const streams = [this.child?.stdout, this.child?.stderr];
+    for (const stream of streams) stream?.pause();
+    this.clock.schedule(FLOOD_PAUSE_MS, () => {
+      for (const stream of streams) stream?.resume();
+    });
   }
 }
 
-/** The JSON-RPC message of a line, or undefined for anything else: a server that logs to stdout harms only itself. */
-function parseMessage(line: string): JSONRPCMessage | undefined {
+/** An object or a list, by its first byte: parsing costs a hundred times more. */
+function mayBeMessage(line: Buffer): boolean {
+  const first = line.find(byte => byte > SPACE);
+  return first === OPEN_BRACE || first === OPEN_BRACKET;
+}
+
+/**
+ * The JSON-RPC messages of a line: one, or those of a batch (MCP 2025-03-26). None if it is anything else: a server that
+ * logs to stdout harms only itself.
+ */
+function messagesIn(line: string): JSONRPCMessage[] {
   try {
     const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null && (value as { jsonrpc?: unknown }).jsonrpc === '2.0'
-      ? (value as JSONRPCMessage)
-      : undefined;
+    const batch = Array.isArray(value) ? value : [value];
+    return batch.every(isMessage) ? batch : [];
   } catch {
-    return undefined;
+    return [];
   }
+}
+
+function isMessage(value: unknown): value is JSONRPCMessage {
+  return typeof value === 'object' && value !== null && (value as { jsonrpc?: unknown }).jsonrpc === '2.0';
 }

@@ -7,7 +7,6 @@ import {
   SseError,
   StreamableHTTPClientTransport,
   type Transport,
-  UnauthorizedError,
 } from '@modelcontextprotocol/client';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
@@ -36,7 +35,7 @@ export function transportsFor(
 ): { kind: TransportKind; create: () => Transport }[] {
   if (launch.kind === 'stdio') return [{ kind: 'stdio', create: () => stdio(launch, context) }];
   const url = new URL(launch.url);
-  const options = { fetch: fetchWithoutListenerWarnings, requestInit: { headers: launch.headers } };
+  const options = { fetch: fetchForTransport, requestInit: { headers: launch.headers } };
   const http = { kind: 'http' as const, create: () => new StreamableHTTPClientTransport(url, options) as Transport };
   const sse = { kind: 'sse' as const, create: () => new SSEClientTransport(url, options) as Transport };
   return { http: [http], sse: [sse], auto: [http, sse] }[launch.type];
@@ -50,17 +49,31 @@ function stdio(
   const transport = new StdioTransport(
     { command, args, env: { ...environment, ...env }, cwd: cwd ?? defaultCwd },
     clock,
+    children,
   );
   transport.online = onLine;
-  transport.onclose = () => children.delete(transport);
-  children.add(transport);
   return transport;
 }
 
-/** The SDK gives every request of a transport one and the same signal, which Node takes for a leak past ten. */
-const fetchWithoutListenerWarnings: FetchLike = (url, init) => {
+/** A message was answered with an HTTP error. The SDK's own errors drop the status (SSE) and the headers. */
+class HttpError extends Error {
+  override readonly name = 'HttpError';
+  readonly status: number;
+
+  constructor({ status, headers }: Response) {
+    const retryAfter = headers.get('retry-after');
+    super(`the server answered HTTP ${status}${retryAfter ? ` (Retry-After: ${retryAfter})` : ''}`);
+    this.status = status;
+  }
+}
+
+const fetchForTransport: FetchLike = async (url, init) => {
+  // The SDK gives every request of a transport one and the same signal, which Node takes for a leak past ten.
   if (init?.signal) setMaxListeners(0, init.signal);
-  return fetch(url, init);
+  const response = await fetch(url, init);
+  if (init?.method !== 'POST' || response.status < 400) return response;
+  await response.body?.cancel();
+  throw new HttpError(response);
 };
 
 /**
@@ -70,10 +83,10 @@ const fetchWithoutListenerWarnings: FetchLike = (url, init) => {
 export function failureOf(error: unknown, transport: Transport): Failure {
   if (transport instanceof StdioTransport && transport.childEnd) return failureOfEnd(transport.childEnd, transport);
   const status = statusOf(error);
-  if (status === 401 || error instanceof UnauthorizedError)
-    return { code: 'needs-sign-in', message: 'needs sign-in: add a header' };
+  if (status === 401) return { code: 'needs-sign-in', message: 'needs sign-in: add a header' };
   if (status === 404 && (transport as { sessionId?: string }).sessionId)
     return { code: 'session-lost', message: 'the server forgot our session (HTTP 404)' };
+  if (error instanceof HttpError) return { code: 'http', message: error.message };
   if (status !== undefined) return { code: 'http', message: `the server answered HTTP ${status}` };
   const cause = systemCodeOf(error);
   if (cause) return { code: 'unreachable', message: `no connection: ${cause.message}` };
@@ -92,7 +105,8 @@ function failureOfEnd(end: ChildEnd, transport: StdioTransport): Failure {
       if (end.code !== 'ENOENT')
         return { code: 'not-found', message: `"${command}" could not be started: ${end.message}` };
       if (!existsSync(cwd)) return { code: 'not-found', message: `the working directory ${cwd} does not exist` };
-      const searched = command.includes('/') ? '' : `; searched the PATH ${env.PATH ?? '(empty)'}`;
+      // Windows writes it `Path`.
+      const searched = /[\\/]/.test(command) ? '' : `; searched the PATH ${env.PATH ?? env.Path ?? '(empty)'}`;
       return { code: 'not-found', message: `command "${command}" was not found${searched}` };
     }
   }
@@ -105,7 +119,10 @@ export function certainlyNotSent(error: unknown): boolean {
   return code !== undefined && NO_CONNECTION.has(code);
 }
 
-const NO_CONNECTION = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN']);
+/** What `fetch` says of itself where the system said nothing. */
+const CONNECT_TIMEOUT = 'UND_ERR_CONNECT_TIMEOUT';
+const OTHER_SIDE_CLOSED = 'UND_ERR_SOCKET';
+const NO_CONNECTION = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN', CONNECT_TIMEOUT]);
 
 /** Whether a server that refused Streamable HTTP like this may be one of the older HTTP+SSE kind. */
 export function mayBeSse(error: unknown): boolean {
@@ -114,16 +131,17 @@ export function mayBeSse(error: unknown): boolean {
 }
 
 function statusOf(error: unknown): number | undefined {
-  if (error instanceof SdkHttpError) return error.status;
+  if (error instanceof HttpError || error instanceof SdkHttpError) return error.status;
   return error instanceof SseError ? error.code : undefined;
 }
 
-/** The operating system's error in a chain of causes. */
+/** The error of the operating system, or of the network, in a chain of causes. */
 function systemCodeOf(error: unknown): { code: string; message: string } | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
     const errors = at instanceof AggregateError ? at.errors : [at];
     for (const each of errors) {
-      if (each instanceof Error && 'code' in each && 'syscall' in each)
+      if (!(each instanceof Error && 'code' in each)) continue;
+      if ('syscall' in each || each.code === CONNECT_TIMEOUT || each.code === OTHER_SIDE_CLOSED)
         return { code: String(each.code), message: each.message };
     }
   }

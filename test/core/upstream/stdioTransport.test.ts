@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { describe, it, type TestContext } from 'node:test';
 import type { JSONRPCMessage } from '@modelcontextprotocol/client';
 import { systemClock } from '../../../src/core/base/clock.ts';
@@ -11,7 +13,7 @@ const PING: JSONRPCMessage = { jsonrpc: '2.0', id: 1, method: 'ping' };
 /** A child that runs the given code, with everything it says on record. */
 async function child(t: TestContext, code: string) {
   const launch = { command: process.execPath, args: ['-e', code], cwd: process.cwd(), env: process.env };
-  const transport = new StdioTransport(launch, systemClock);
+  const transport = new StdioTransport(launch, systemClock, new Set());
   const messages: JSONRPCMessage[] = [];
   const lines: string[] = [];
   transport.onmessage = message => messages.push(message);
@@ -67,7 +69,7 @@ describe('StdioTransport', () => {
 
   it('rejects the start of a command that does not exist, and tells why', async () => {
     const launch = { command: 'no-such-command-anywhere', args: [], cwd: process.cwd(), env: process.env };
-    const transport = new StdioTransport(launch, systemClock);
+    const transport = new StdioTransport(launch, systemClock, new Set());
     await assert.rejects(transport.start(), { code: 'ENOENT' });
     assert.equal(transport.childEnd?.kind, 'spawn-error');
     await transport.close();
@@ -105,5 +107,40 @@ describe('StdioTransport', () => {
     const { lines } = await child(t, `process.stderr.write('x'.repeat(5_000_000) + '\\nend\\n')`);
     await eventually('the end', () => lines.includes('end'));
     assert.ok(lines.every(line => line.length <= 4096));
+  });
+
+  it('survives a taskkill that is not there, and calls none for a child that has ended', async t => {
+    const { transport } = await child(t, 'process.stdin.resume()');
+    const errors: string[] = [];
+    transport.onerror = error => errors.push(error.message);
+    const killOnWindows = () => {
+      const platform = Object.getOwnPropertyDescriptor(process, 'platform') ?? {};
+      Object.defineProperty(process, 'platform', { ...platform, value: 'win32' });
+      transport.kill();
+      Object.defineProperty(process, 'platform', platform);
+    };
+    killOnWindows();
+    await eventually('the error', () => errors.length === 1);
+    assert.match(errors[0] ?? '', /taskkill/);
+    await transport.close();
+    killOnWindows();
+    await once(spawn(process.execPath, ['-e', '']), 'close');
+    assert.equal(errors.length, 1);
+  });
+});
+
+describe('StdioTransport with a child that floods stdout', () => {
+  it('logs little of it, and keeps the event loop free', async t => {
+    const { transport, lines } = await child(
+      t,
+      `const y = 'y\\n'.repeat(30_000); const flood = () => process.stdout.write(y, flood); flood();`,
+    );
+    const begun = performance.now();
+    let turns = 0;
+    for (const end = Date.now() + 1500; Date.now() < end; turns++) await new Promise(resolve => setTimeout(resolve, 1));
+    assert.ok(turns > 300, `${turns} turns of the loop in ${Math.round(performance.now() - begun)} ms`);
+    assert.ok(lines.length < 2500, `${lines.length} lines`);
+    assert.ok(lines.some(line => /lines were left out/.test(line)));
+    transport.kill();
   });
 });

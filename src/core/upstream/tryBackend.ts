@@ -1,0 +1,35 @@
+import type { BackendConfig } from '../config/schema.ts';
+import { type ConnectOptions, connect } from './connect.ts';
+import { WireError } from './outcome.ts';
+
+/** What trying a backend found. */
+export type TryReport =
+  | { readonly ok: true; readonly serverName: string; readonly tools: readonly string[] }
+  | { readonly ok: false; readonly message: string; readonly stderrTail: readonly string[] };
+
+const TAIL_LINES = 20;
+const METHOD_NOT_FOUND = -32601;
+
+/** Connects a backend once, reads what it offers and ends it again. Never rejects. */
+export async function tryBackend(
+  config: BackendConfig,
+  options: Omit<ConnectOptions, 'onLine'>,
+  signal: AbortSignal,
+): Promise<TryReport> {
+  const stderrTail: string[] = [];
+  const onLine = (line: string) => {
+    if (stderrTail.push(line) > TAIL_LINES) stderrTail.shift();
+  };
+  const refusal = { code: METHOD_NOT_FOUND, message: 'It is only being tried: nobody can be asked' };
+  const nobody = {
+    onNotification: () => {},
+    onRequest: () => Promise.reject(new WireError(refusal)),
+    onEnd: () => {},
+    onTrouble: onLine,
+  };
+  const tried = await connect(config, { ...options, onLine }, nobody, signal);
+  if (!tried.ok) return { ok: false, message: tried.failure.message, stderrTail };
+  const { connection, lists } = tried.value;
+  await connection.close();
+  return { ok: true, serverName: connection.serverInfo.name, tools: lists.tools.map(({ name }) => String(name)) };
+}

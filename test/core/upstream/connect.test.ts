@@ -1,0 +1,350 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { describe, type TestContext, test } from 'node:test';
+import { systemClock } from '../../../src/core/base/clock.ts';
+import { parseConfig } from '../../../src/core/config/load.ts';
+import type { BackendConfig } from '../../../src/core/config/schema.ts';
+import { type Connected, connect } from '../../../src/core/upstream/connect.ts';
+import type { Connection } from '../../../src/core/upstream/connection.ts';
+import { Offer } from '../../../src/core/upstream/offer.ts';
+import type { Failure } from '../../../src/core/upstream/outcome.ts';
+import type { StdioTransport } from '../../../src/core/upstream/stdioTransport.ts';
+import { eventually } from '../../support/eventually.ts';
+
+const NEVER = new AbortController().signal;
+const TIMEOUTS = { quietMs: 20_000, maxMs: 60_000, signal: NEVER };
+const TOOL = { name: 'tool', inputSchema: { type: 'object' } };
+
+interface Message {
+  readonly id?: number;
+  readonly method?: string;
+  readonly params?: { readonly [name: string]: unknown; readonly _meta?: { readonly [name: string]: unknown } };
+}
+
+function config(entry: Record<string, unknown>): BackendConfig {
+  const source = { env: {}, workspaceFolder: '/', userHome: '/', input: () => undefined };
+  const parsed = parseConfig(JSON.stringify({ backends: [{ name: 'b', ...entry }] }), 'backends.json', source);
+  const [backend] = parsed.ok ? parsed.config.backends : [];
+  assert.ok(backend, parsed.problems.map(({ message }) => message).join());
+  return backend;
+}
+
+/** An attempt to connect, with all it reports. */
+async function attempt(t: TestContext, entry: Record<string, unknown>, signal = NEVER, environment = process.env) {
+  const troubles: string[] = [];
+  const ends: Failure[] = [];
+  const children = new Set<StdioTransport>();
+  const options = { defaultCwd: process.cwd(), environment, clock: systemClock, onLine: () => {} };
+  const ports = {
+    onNotification: () => {},
+    onRequest: () => Promise.reject(new Error('nobody is asked')),
+    onEnd: (failure: Failure) => ends.push(failure),
+    onTrouble: (line: string) => troubles.push(line),
+  };
+  const attempted = await connect(config(entry), { ...options, version: '0', children }, ports, signal);
+  if (attempted.ok) t.after(() => attempted.value.connection.close());
+  return { attempted, troubles, ends, children };
+}
+
+async function connected(t: TestContext, entry: Record<string, unknown>) {
+  const { attempted, ...reported } = await attempt(t, entry);
+  assert.ok(attempted.ok, attempted.ok ? '' : attempted.failure.message);
+  return { ...attempted.value, ...reported };
+}
+
+/**
+ * A stdio server in a process of its own.
+ * @param methods the source of what it does instead, by method: `'tools/list': ({ id }) => send(…)`
+ */
+function stdio(methods: string): { command: string; args: string[] } {
+  const code = `
+    const send = message => process.stdout.write(JSON.stringify(message) + '\\n');
+    const methods = {
+      initialize: ({ id, params: { protocolVersion } }) => send({ jsonrpc: '2.0', id, result: {
+        protocolVersion, capabilities: { tools: {}, prompts: {}, resources: {} }, serverInfo: { name: 's', version: '1' } } }),
+      'tools/list': ({ id }) => send({ jsonrpc: '2.0', id, result: { tools: [${JSON.stringify(TOOL)}] } }),
+      'prompts/list': ({ id }) => send({ jsonrpc: '2.0', id, result: { prompts: [{ name: 'prompt' }] } }),
+      ${methods}
+    };
+    require('node:readline').createInterface({ input: process.stdin }).on('line', line => {
+      const message = JSON.parse(line);
+      if (methods[message.method]) methods[message.method](message);
+      else if (message.id !== undefined) send({ jsonrpc: '2.0', id: message.id, error: { code: -32601, message: 'no such method' } });
+    });`;
+  return { command: process.execPath, args: ['-e', code] };
+}
+
+/** An HTTP server for the time of one test; gives its address. */
+async function listen(t: TestContext, listener: RequestListener): Promise<string> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+}
+
+/** A Streamable HTTP server that can be initialized and has one tool; `call` deals with all other requests. */
+function http(t: TestContext, call: (message: Message, response: ServerResponse) => void): Promise<string> {
+  return listen(t, async (request, response) => {
+    if (request.method !== 'POST') return response.writeHead(405).end();
+    const message = (await json(request)) as Message;
+    if (message.id === undefined) return response.writeHead(202).end();
+    const result = resultOf(message);
+    if (!result) return call(message, response);
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, result }));
+  });
+}
+
+function resultOf({ method, params }: Message): unknown {
+  if (method === 'tools/list') return { tools: [TOOL] };
+  if (method !== 'initialize') return undefined;
+  const serverInfo = { name: 's', version: '1' };
+  return { protocolVersion: params?.protocolVersion, capabilities: { tools: {} }, serverInfo };
+}
+
+/** An HTTP+SSE server, and the streams that it has opened. */
+async function sse(t: TestContext) {
+  const streams: ServerResponse[] = [];
+  const url = await listen(t, async (request: IncomingMessage, response) => {
+    if (request.method === 'GET') {
+      streams.push(response.writeHead(200, { 'content-type': 'text/event-stream' }));
+      response.write('event: endpoint\ndata: /messages\n\n');
+      return;
+    }
+    const message = (await json(request)) as Message;
+    response.writeHead(202).end();
+    const result = resultOf(message);
+    if (result) streams.at(-1)?.write(`data: ${JSON.stringify({ jsonrpc: '2.0', id: message.id, result })}\n\n`);
+  });
+  return { url, streams };
+}
+
+const call = (connection: Connection, params = {}) => connection.request('tools/call', params, TIMEOUTS);
+
+describe('Connecting', () => {
+  test('ends in time with a server whose event stream says nothing, and at once when it is given up', async t => {
+    const url = await listen(t, (_, response) =>
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders(),
+    );
+    const late = await attempt(t, { url, type: 'sse', start_timeout_seconds: 0.5 });
+    assert.equal(!late.attempted.ok && late.attempted.failure.code, 'start-timeout');
+    const stopped = await attempt(t, { url, type: 'sse', start_timeout_seconds: 60 }, AbortSignal.timeout(100));
+    assert.equal(!stopped.attempted.ok && stopped.attempted.failure.code, 'closed');
+  });
+
+  test('fails with a process that ends while its prompts are read', async t => {
+    const { attempted } = await attempt(t, stdio(`'prompts/list': () => process.exit(3)`));
+    assert.deepEqual(attempted, { ok: false, failure: { code: 'exited', message: 'exited with code 3' } });
+  });
+
+  test('does not wait for a list that hangs, if it is not that of the tools', async t => {
+    const entry = { ...stdio(`'resources/list': () => {}`), start_timeout_seconds: 3 };
+    const { lists, troubles } = await connected(t, entry);
+    assert.deepEqual(lists, { tools: [TOOL], prompts: [{ name: 'prompt' }], resources: [], templates: [] });
+    assert.deepEqual(troubles, ['resources could not be read: resources/list took longer than 1 s']);
+  });
+
+  for (const [what, entry] of [
+    ['a directory that is a file', { command: 'x', cwd: process.execPath }],
+    ['arguments that are too long', { command: process.execPath, args: ['x'.repeat(4_000_000)] }],
+  ] as const) {
+    test(`fails with ${what} as with a command that is not there, and keeps no child`, async t => {
+      const { attempted, children } = await attempt(t, entry);
+      assert.equal(!attempted.ok && attempted.failure.code, 'not-found');
+      assert.equal(children.size, 0);
+    });
+  }
+
+  test('tells where a command was searched, as Windows has it too', async t => {
+    const message = async (command: string) => {
+      const { attempted } = await attempt(t, { command }, NEVER, { Path: 'C:\\bin' });
+      return !attempted.ok && attempted.failure.message;
+    };
+    assert.equal(await message('no-such'), 'command "no-such" was not found; searched the PATH C:\\bin');
+    assert.equal(await message('.\\no-such'), 'command ".\\no-such" was not found');
+  });
+
+  test('knows a child while it lives', async t => {
+    const { connection, children } = await connected(t, stdio(''));
+    assert.equal(children.size, 1);
+    await connection.close();
+    assert.equal(children.size, 0);
+  });
+});
+
+describe('A request', () => {
+  const ERRORS = [
+    { code: -32002, message: 'no such resource', data: { uri: 'x:y', hint: 'z' } },
+    { code: -32602, message: 'bad', data: { uri: 'x:y' } },
+    { code: -32042, message: 'sign in', data: { elicitations: [], more: 1 } },
+    { code: -32022, message: 'version', data: { supported: ['1'], requested: '2', more: 1 } },
+    { code: -32021, message: 'capability', data: { requiredCapabilities: {}, more: 1 } },
+    { code: 42, message: '', data: null },
+    { code: -1, message: 'no data' },
+  ];
+  const replay = `'tools/call': ({ id, params }) => send({ jsonrpc: '2.0', id, ...params.answer }),`;
+
+  for (const transport of ['stdio', 'HTTP']) {
+    test(`gets the errors of a backend on ${transport} as they are`, async t => {
+      const url = await http(t, ({ id, params }, response) => {
+        response.writeHead(200, { 'content-type': 'application/json' });
+        response.end(JSON.stringify({ jsonrpc: '2.0', id, ...(params?.answer as object) }));
+      });
+      const { connection } = await connected(t, transport === 'HTTP' ? { url } : stdio(replay));
+      for (const error of ERRORS) {
+        assert.deepEqual(await call(connection, { answer: { error } }), { kind: 'rejected', error });
+      }
+    });
+
+    for (const answer of [{ result: null }, { result: 1 }, { error: { code: 1 } }, { error: 'no' }, {}]) {
+      test(`fails at once with the answer ${JSON.stringify(answer)} on ${transport}`, async t => {
+        const url = await http(t, ({ id, params }, response) => {
+          response.writeHead(200, { 'content-type': 'application/json' });
+          response.end(JSON.stringify({ jsonrpc: '2.0', id, ...(params?.answer as object) }));
+        });
+        const { connection } = await connected(t, transport === 'HTTP' ? { url } : stdio(replay));
+        const outcome = await call(connection, { answer });
+        assert.equal(outcome.kind === 'failed' && outcome.sent && outcome.failure.code, 'protocol');
+      });
+    }
+  }
+
+  test('is answered by a batch', async t => {
+    const batch = `'tools/call': ({ id }) => send([{ jsonrpc: '2.0', method: 'notifications/x' }, { jsonrpc: '2.0', id, result: { a: 1 } }]),`;
+    const { connection } = await connected(t, stdio(batch));
+    assert.deepEqual(await call(connection), { kind: 'answered', result: { a: 1 } });
+  });
+
+  for (const [how, end] of [
+    ['ends', (response: ServerResponse) => response.end()],
+    ['breaks', (response: ServerResponse) => response.destroy()],
+  ] as const) {
+    test(`fails at once when its stream ${how} without the answer, and no other request does`, async t => {
+      let first: ServerResponse | undefined;
+      const url = await http(t, ({ id }, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write(': here\n\n');
+        if (!first) first = response;
+        else {
+          end(first);
+          response.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id, result: {} })}\n\n`);
+        }
+      });
+      const { connection, ends } = await connected(t, { url });
+      const interrupted = call(connection);
+      await eventually('the first call', () => first);
+      assert.equal((await call(connection)).kind, 'answered');
+      const outcome = await interrupted;
+      assert.equal(outcome.kind === 'failed' && outcome.sent && outcome.failure.code, 'closed');
+      assert.deepEqual(ends, []);
+    });
+  }
+
+  test('fails as unreachable when the server hangs up', async t => {
+    const url = await http(t, (_, response) => response.destroy());
+    const outcome = await call((await connected(t, { url })).connection);
+    assert.equal(outcome.kind === 'failed' && outcome.sent && outcome.failure.code, 'unreachable');
+  });
+
+  test('tells the status of an HTTP error, and when to come again', async t => {
+    const url = await http(t, (_, response) => response.writeHead(503, { 'retry-after': '30' }).end('busy'));
+    const message = 'the server answered HTTP 503 (Retry-After: 30)';
+    const outcome = await call((await connected(t, { url })).connection);
+    assert.deepEqual(outcome, { kind: 'failed', sent: true, failure: { code: 'http', message } });
+  });
+
+  test('tells which of its limits it has reached', async t => {
+    const ticking = `'tools/call': ({ params }) => setInterval(() => send({ jsonrpc: '2.0', method: 'notifications/progress',
+      params: { progressToken: params._meta.progressToken, progress: 1 } }), 50),`;
+    const { connection } = await connected(t, stdio(ticking));
+    const caller = { sessionId: '', notify: () => {}, request: () => Promise.reject(new Error('not asked')) };
+    const limits = { quietMs: 800, maxMs: 2000, signal: NEVER };
+    const told = async (options: object) => {
+      const params = { _meta: { progressToken: 1 } };
+      const outcome = await connection.request('tools/call', params, { ...limits, ...options });
+      return outcome.kind === 'failed' && outcome.failure.message;
+    };
+    assert.deepEqual(await Promise.all([told({ caller }), told({})]), ['took longer than 2 s', 'no answer for 1 s']);
+  });
+});
+
+describe('A connection', () => {
+  test('to an SSE server ends with its stream, and with it what is in flight', async t => {
+    const { url, streams } = await sse(t);
+    const { connection, ends } = await connected(t, { url, type: 'sse' });
+    const waiting = call(connection);
+    streams[0]?.end();
+    const outcome = await waiting;
+    assert.equal(outcome.kind === 'failed' && outcome.failure.code, 'closed');
+    assert.deepEqual(ends, [connection.end]);
+    assert.equal(streams.length, 1);
+  });
+
+  test('ends with a child that lives but has closed its stdin', async t => {
+    const closing = `'tools/call': () => { require('node:fs').closeSync(0); setInterval(() => {}, 1000); },`;
+    const { connection, ends } = await connected(t, stdio(closing));
+    const waiting = call(connection);
+    await eventually('its end', () => {
+      connection.notify('notifications/x');
+      return ends.length > 0;
+    });
+    assert.equal((await waiting).kind, 'failed');
+    assert.equal(connection.end?.code, 'exited');
+  });
+
+  test('tells of what goes wrong beside the requests, but not each time', async t => {
+    const odd = `'tools/call': ({ id }) => { for (let n = 0; n < 9; n++) send({ jsonrpc: '2.0', odd: n }); send({ jsonrpc: '2.0', id, result: {} }); },`;
+    const { connection, troubles } = await connected(t, stdio(odd));
+    await call(connection);
+    assert.equal(troubles.length, 1);
+    assert.match(troubles[0] ?? '', /"odd":0/);
+  });
+
+  test('tells of a notification that could not be sent', async t => {
+    const { connection, troubles } = await connected(t, stdio(''));
+    await connection.close();
+    connection.notify('notifications/x');
+    await eventually('the line', () => troubles.length === 1);
+  });
+});
+
+describe('What a backend offers', () => {
+  test('stays as it was where it cannot be read again, which is told, and the rest is taken over', async t => {
+    const failing = `'resources/list': ({ id }) => send({ jsonrpc: '2.0', id, result: { resources: [{ uri: 'a:b', name: 'r' }] } }),
+      'tools/call': ({ id }) => {
+        methods['tools/list'] = methods['prompts/list'] = ({ id }) => send({ jsonrpc: '2.0', id, error: { code: -1, message: 'later' } });
+        methods['resources/list'] = ({ id }) => send({ jsonrpc: '2.0', id, result: { resources: [] } });
+        send({ jsonrpc: '2.0', id, result: {} });
+      },`;
+    const { connection, lists }: Connected = await connected(t, stdio(failing));
+    const lines: string[] = [];
+    let changes = 0;
+    const ports = {
+      clock: systemClock,
+      listTtlMs: () => 1e9,
+      timeouts: () => TIMEOUTS,
+      onChange: () => {
+        changes += 1;
+      },
+      onLine: (line: string) => lines.push(line),
+    };
+    const offer = new Offer(ports, undefined);
+    t.after(() => offer.detach());
+    offer.attach(connection, lists);
+    assert.deepEqual(offer.lists.resources, [{ uri: 'a:b', name: 'r' }]);
+    await call(connection);
+    offer.markStale(['tools', 'prompts', 'resources', 'templates']);
+    await eventually('the change', () => changes === 2);
+    assert.deepEqual(offer.lists, { tools: [TOOL], prompts: [{ name: 'prompt' }], resources: [], templates: [] });
+    assert.deepEqual(lines.toSorted(), [
+      'prompts could not be read again: prompts/list: later',
+      'tools could not be read again: tools/list: later',
+    ]);
+  });
+});
