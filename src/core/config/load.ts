@@ -2,6 +2,7 @@
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { messageOf } from '../base/errors.ts';
+import { didYouMean } from '../base/nearest.ts';
 import { check, type Report } from './check.ts';
 import { entryOf, parseText } from './document.ts';
 import { ADDRESS_KEYS, launchOf } from './launch.ts';
@@ -13,7 +14,6 @@ import {
   type Config,
   fileSchema,
   type Launch,
-  type RejectedBackend,
   type RoutingConfig,
   routingSchema,
   type ServerConfig,
@@ -158,31 +158,80 @@ function readBackends(
   options: LoadOptions,
   log: ProblemLog,
 ): Pick<Config, 'backends' | 'rejected'> {
-  const backends: BackendConfig[] = [];
-  const rejected: RejectedBackend[] = [];
-  for (const raw of entriesOf(outline)) {
-    const { name, id, place, foreignKey } = raw;
-    const errors: Problem[] = [];
-    const report: Report = (severity, span, message) => {
-      const problem = log.add(severity, span, message, id);
-      if (severity === 'error') errors.push(problem);
-    };
-    if (foreignKey !== undefined) {
-      report('warning', place, `"${foreignKey}" is called "${name}": a name has only letters, digits, "-" and "_"`);
-    }
-    if (name !== undefined && name !== id) {
-      report('error', place, `the name "${name}" is taken by an earlier backend; this one is left out`);
-    }
-    const entry = readEntry(outline, raw, options, report);
-    const launch = entry && launchOf(entry, path.dirname(path.resolve(file)));
-    if (launch?.kind === 'error') {
-      report('error', entryOf(toNative(outline.shape, raw), launch.key)?.value ?? place, launch.message);
-    }
-    const [first] = errors;
-    if (entry && launch && launch.kind !== 'error' && !first) backends.push(toConfig(entry, launch, routing));
-    else if (first) rejected.push({ name: id, namespace: entry?.namespace ?? id, message: formatProblem(first) });
+  const entries = entriesOf(outline).map(raw => readBackend(outline, raw, routing, file, options, log));
+  const backends = entries.flatMap(({ config }) => config ?? []);
+  for (const entry of entries) checkFallbacks(entry, outline, entries);
+  const rejected = entries.flatMap(({ raw, config, errors: [first] }) =>
+    first ? [{ name: raw.id, namespace: config?.namespace ?? raw.id, message: formatProblem(first) }] : [],
+  );
+  return { backends: backends.filter(({ name }) => !rejected.some(each => each.name === name)), rejected };
+}
+
+/** What became of one entry: with errors, it is rejected. */
+interface ReadBackend {
+  readonly raw: RawEntry;
+  readonly config: BackendConfig | undefined;
+  readonly errors: Problem[];
+  readonly report: Report;
+}
+
+function readBackend(
+  outline: Outline,
+  raw: RawEntry,
+  routing: RoutingConfig,
+  file: string,
+  options: LoadOptions,
+  log: ProblemLog,
+): ReadBackend {
+  const { name, id, place, foreignKey } = raw;
+  const errors: Problem[] = [];
+  const report: Report = (severity, span, message) => {
+    const problem = log.add(severity, span, message, id);
+    if (severity === 'error') errors.push(problem);
+  };
+  if (foreignKey !== undefined) {
+    report('warning', place, `"${foreignKey}" is called "${name}": a name has only letters, digits, "-" and "_"`);
   }
-  return { backends, rejected };
+  if (name !== undefined && name !== id) {
+    report('error', place, `the name "${name}" is taken by an earlier backend; this one is left out`);
+  }
+  const entry = readEntry(outline, raw, options, report);
+  const launch = entry && launchOf(entry, path.dirname(path.resolve(file)));
+  if (launch?.kind === 'error') {
+    report('error', entryOf(toNative(outline.shape, raw), launch.key)?.value ?? place, launch.message);
+  }
+  const isUsable = entry && launch && launch.kind !== 'error' && errors.length === 0;
+  return { raw, errors, report, config: isUsable ? toConfig(entry, launch, routing) : undefined };
+}
+
+/** A `fallback_to` must name another backend, and following them from one to the next must come to an end. */
+function checkFallbacks({ raw, config, report }: ReadBackend, { shape }: Outline, all: readonly ReadBackend[]): void {
+  const routes = entryOf(toNative(shape, raw), 'routes')?.value;
+  for (const [index, { fallback_to }] of (config?.routes ?? []).entries()) {
+    if (fallback_to === undefined) continue;
+    const route = routes?.kind === 'list' ? routes.items[index] : undefined;
+    const place = (route && entryOf(route, 'fallback_to')?.value) ?? raw.place;
+    const names = all.map(each => each.raw.id);
+    if (!names.includes(fallback_to)) {
+      report('error', place, `fallback_to: there is no backend "${fallback_to}"${didYouMean(fallback_to, names)}`);
+    } else if (leadsTo(fallback_to, raw.id, all)) {
+      report('error', place, `fallback_to: "${fallback_to}" leads back to "${raw.id}", so a call would never end`);
+    }
+  }
+}
+
+/** Whether following `fallback_to` from one backend can come to another. What was found to be wrong before leads nowhere. */
+function leadsTo(from: string, to: string, all: readonly ReadBackend[]): boolean {
+  const seen = new Set<string>();
+  const next = [from];
+  for (const name of next) {
+    if (name === to) return true;
+    if (seen.has(name)) continue;
+    seen.add(name);
+    const found = all.find(({ raw, errors }) => raw.id === name && errors.length === 0);
+    next.push(...(found?.config?.routes ?? []).flatMap(({ fallback_to }) => fallback_to ?? []));
+  }
+  return false;
 }
 
 /** One entry with its defaults, or undefined after reporting what is wrong. */

@@ -121,6 +121,7 @@ export const serverSchema = z.strictObject({
   allowed_origins: z.array(text).default([]).describe('Origins accepted beside loopback ones.'),
 });
 
+export type Strategy = z.infer<typeof strategySchema>;
 export type Route = z.infer<typeof routeSchema>;
 export type ToolFilter = z.infer<typeof toolFilterSchema>;
 export type RoutingConfig = z.infer<typeof routingSchema>;

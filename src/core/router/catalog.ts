@@ -1,5 +1,5 @@
 import { groupBy } from '../base/groupBy.ts';
-import type { RoutingConfig } from '../config/schema.ts';
+import type { BackendConfig, RoutingConfig } from '../config/schema.ts';
 import type { Backend } from '../upstream/backend.ts';
 import type { Item } from '../upstream/lists.ts';
 import { globMatcher } from './glob.ts';
@@ -15,9 +15,15 @@ export interface Candidate {
 export interface Entry {
   /** Exposed name; of a resource its URI, of a template its pattern. */
   readonly exposedName: string;
+  /** Whose backends can serve it; see {@link poolOf}. */
+  readonly pool: string;
+  /** What the exposed name is made of: the tool's own name, or what that is renamed to. */
+  readonly name: string;
   /** As clients see it: the first candidate's, unaltered but for the name. */
   readonly definition: Item;
-  /** In the order they are tried: ascending priority, then as in the file. At least one. */
+  /** All names that its candidates would give it. */
+  readonly spellings: ReadonlySet<string>;
+  /** Who offers it: ascending priority, then as in the file. At least one. */
   readonly candidates: readonly Candidate[];
 }
 
@@ -35,10 +41,16 @@ export interface Catalog {
 
 /** Merges what the backends offer, in the order of the file, then in each backend's own. Pure. */
 export function buildCatalog(backends: readonly Backend[], routing: RoutingConfig): Catalog {
-  const tools = named(backends.flatMap(toolsOf), routing);
+  const tools = named(
+    backends.flatMap(backend => toolsOf(backend, routing)),
+    routing,
+  );
   return {
     tools,
-    prompts: named(backends.flatMap(promptsOf), routing),
+    prompts: named(
+      backends.flatMap(backend => promptsOf(backend, routing)),
+      routing,
+    ),
     resources: located(backends, 'resources', 'uri'),
     templates: located(backends, 'templates', 'uriTemplate'),
     toolAliases: aliasesOf(tools),
@@ -49,47 +61,59 @@ export function buildCatalog(backends: readonly Backend[], routing: RoutingConfi
 interface Offer extends Candidate {
   /** What its exposed name is made of: the original name, or what that is renamed to. */
   readonly name: string;
+  readonly exposedName: string;
   readonly item: Item;
 }
 
-function toolsOf(backend: Backend): Offer[] {
-  const { include, exclude, rename } = backend.config.tools;
-  const included = globMatcher(include);
-  const excluded = globMatcher(exclude);
-  return backend.lists.tools
-    .map(item => ({ backend, item, originalName: nameOf(item) }))
-    .filter(({ originalName }) => included(originalName) && !excluded(originalName))
-    .map(offer => ({ ...offer, name: rename[offer.originalName] ?? offer.originalName }));
+/** Whether a backend's `tools:` lets a tool through. */
+export function isOffered({ tools: { include, exclude } }: BackendConfig, originalName: string): boolean {
+  return globMatcher(include)(originalName) && !globMatcher(exclude)(originalName);
 }
 
-function promptsOf(backend: Backend): Offer[] {
-  return backend.lists.prompts.map(item => ({ backend, item, originalName: nameOf(item), name: nameOf(item) }));
+function toolsOf(backend: Backend, routing: RoutingConfig): Offer[] {
+  const { rename } = backend.config.tools;
+  const items = backend.lists.tools.filter(item => isOffered(backend.config, nameOf(item)));
+  return offersOf(backend, items, routing, name => (Object.hasOwn(rename, name) ? String(rename[name]) : name));
+}
+
+function promptsOf(backend: Backend, routing: RoutingConfig): Offer[] {
+  return offersOf(backend, backend.lists.prompts, routing, name => name);
+}
+
+function offersOf(
+  backend: Backend,
+  items: readonly Item[],
+  routing: RoutingConfig,
+  renamed: (name: string) => string,
+): Offer[] {
+  const options = { prefixing: routing.enable_namespace_prefixing, separator: routing.namespace_separator };
+  const names = items.map(item => renamed(nameOf(item)));
+  const exposed = exposedNames(backend.config.namespace, names, options);
+  return items.map((item, at) => {
+    const name = names[at] ?? '';
+    return { backend, item, originalName: nameOf(item), name, exposedName: exposed.get(name) ?? name };
+  });
 }
 
 function nameOf(item: Item): string {
   return String(item.name);
 }
 
-/** Tools and prompts are known by their name within a namespace; without prefixing all backends share one. */
+/**
+ * Tools and prompts are known by their name within a namespace; without prefixes all backends share one. The first
+ * candidate gives the definition, and the name where backends spell their common namespace differently.
+ */
 function named(offers: readonly Offer[], routing: RoutingConfig): Map<string, Entry> {
-  const options = { prefixing: routing.enable_namespace_prefixing, separator: routing.namespace_separator };
   const entries = new Map<string, Entry>();
-  const pools = groupBy(offers, ({ backend }) => (options.prefixing ? exposedNamespace(backend.config.namespace) : ''));
-  for (const pool of pools.values()) {
-    const sameName = groupBy(pool, ({ name }) => name);
-    const spellings = groupBy(pool, ({ backend }) => (options.prefixing ? backend.config.namespace : ''));
-    for (const [namespace, own] of spellings) {
-      const exposed = exposedNames(
-        namespace,
-        own.map(({ name }) => name),
-        options,
-      );
-      for (const [name, exposedName] of exposed) {
-        const candidates = byPriority(sameName.get(name) ?? []);
-        const [first] = candidates;
-        if (!first || entries.has(exposedName)) continue;
-        entries.set(exposedName, { exposedName, definition: { ...first.item, name: exposedName }, candidates });
-      }
+  for (const [pool, members] of groupBy(offers, ({ backend }) => poolOf(backend, routing))) {
+    for (const [name, alike] of groupBy(members, offer => offer.name)) {
+      const candidates = byPriority(alike);
+      const [first] = candidates;
+      if (!first || entries.has(first.exposedName)) continue;
+      const { exposedName } = first;
+      const definition = { ...first.item, name: exposedName };
+      const spellings = new Set(alike.map(offer => offer.exposedName));
+      entries.set(exposedName, { exposedName, pool, name, definition, candidates, spellings });
     }
   }
   return entries;
@@ -100,17 +124,18 @@ function named(offers: readonly Offer[], routing: RoutingConfig): Map<string, En
  * in another namespace the later in the file becomes `switchyard://<namespace>/<original>`.
  */
 function located(backends: readonly Backend[], list: 'resources' | 'templates', key: string): Map<string, Entry> {
-  const entries = new Map<string, Entry & { readonly namespace: string; readonly candidates: Candidate[] }>();
+  const entries = new Map<string, Entry & { readonly candidates: Candidate[] }>();
   for (const backend of backends) {
-    const namespace = exposedNamespace(backend.config.namespace);
+    const pool = exposedNamespace(backend.config.namespace);
     for (const item of backend.lists[list]) {
       const originalName = String(item[key]);
       const holder = entries.get(originalName);
-      const exposedName =
-        !holder || holder.namespace === namespace ? originalName : `switchyard://${namespace}/${originalName}`;
+      const exposedName = !holder || holder.pool === pool ? originalName : `switchyard://${pool}/${originalName}`;
       const entry = entries.get(exposedName) ?? {
         exposedName,
-        namespace,
+        pool,
+        name: originalName,
+        spellings: new Set([exposedName]),
         definition: { ...item, [key]: exposedName },
         candidates: [],
       };
@@ -123,6 +148,11 @@ function located(backends: readonly Backend[], list: 'resources' | 'templates', 
   return entries;
 }
 
+/** Whose backends can serve a name of this backend: those of its namespace in any case, or '' for all where there are no prefixes. */
+export function poolOf(backend: Backend, routing: RoutingConfig): string {
+  return routing.enable_namespace_prefixing ? backend.config.namespace.toLowerCase() : '';
+}
+
 /** Lower is tried first; equals keep the order of the file. A backend that lists a thing twice is one candidate. */
 function byPriority<C extends Candidate>(candidates: readonly C[]): C[] {
   const firsts = candidates.filter(
@@ -133,15 +163,16 @@ function byPriority<C extends Candidate>(candidates: readonly C[]): C[] {
 
 function aliasesOf(tools: ReadonlyMap<string, Entry>): Map<string, string> {
   const aliases = new Map<string, string>();
-  for (const { exposedName, candidates } of tools.values()) {
-    for (const { backend, originalName } of candidates) {
-      for (const owner of new Set([backend.config.namespace, backend.name])) {
-        for (const separator of ['__', '.', '::']) {
-          const alias = `${owner}${separator}${originalName}`;
-          if (!tools.has(alias) && !aliases.has(alias)) aliases.set(alias, exposedName);
-        }
-      }
-    }
+  for (const { exposedName, name, spellings, candidates } of tools.values()) {
+    const others = candidates.flatMap(({ backend, originalName }) =>
+      [name, originalName].flatMap(own => [
+        `${backend.config.namespace}.${own}`,
+        `${backend.config.namespace}::${own}`,
+        `${backend.name}::${own}`,
+      ]),
+    );
+    for (const alias of [...spellings, ...others])
+      if (!tools.has(alias) && !aliases.has(alias)) aliases.set(alias, exposedName);
   }
   return aliases;
 }

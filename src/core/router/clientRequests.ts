@@ -1,4 +1,5 @@
 import type { JSONRPCRequest, Result } from '@modelcontextprotocol/client';
+import { groupBy } from '../base/groupBy.ts';
 import type { Logger } from '../base/log.ts';
 import type { Backend } from '../upstream/backend.ts';
 import type { Caller, CallInFlight, Params } from '../upstream/connection.ts';
@@ -21,11 +22,11 @@ export interface ClientSession extends Caller {
 }
 
 /** The capability a client must have to be asked. */
-const NEEDS: Readonly<Record<string, string>> = {
-  'sampling/createMessage': 'sampling',
-  'elicitation/create': 'elicitation',
-  'roots/list': 'roots',
-};
+const NEEDS: ReadonlyMap<string, string> = new Map([
+  ['sampling/createMessage', 'sampling'],
+  ['elicitation/create', 'elicitation'],
+  ['roots/list', 'roots'],
+]);
 
 const METHOD_NOT_FOUND = -32601;
 const REFUSED = -32000;
@@ -71,23 +72,28 @@ export class ClientRequests {
     signal: AbortSignal,
   ): Promise<Result> {
     const { method, params } = request;
-    const callers = this.callersOf(calls);
-    if (callers.length > 1)
-      throw this.refusal(backend, method, `calls of ${callers.length} clients are in flight on its shared connection`);
-    const [session] = callers.length === 1 ? callers : this.sessions.size === 1 ? this.sessions.values() : [];
-    if (!session)
+    const clients = groupBy(calls, ({ caller }) => caller.sessionId);
+    if (clients.size > 1) {
+      throw this.refusal(backend, method, `calls of ${clients.size} clients are in flight on its shared connection`);
+    }
+    const [own] = clients.values();
+    const [only] = this.sessions.size === 1 ? this.sessions.values() : [];
+    const asked = own?.at(-1)?.caller ?? only;
+    if (!asked) {
       throw this.refusal(backend, method, `no call is in flight, and ${this.sessions.size} clients are connected`);
-    const capability = NEEDS[method];
-    if (capability !== undefined && !(capability in session.capabilities)) {
+    }
+    const capability = NEEDS.get(method);
+    const session = this.sessions.get(asked.sessionId);
+    if (session && capability !== undefined && !(capability in session.capabilities)) {
       this.log.warning(`${backend.name}: ${method} is answered "method not found": the client has no ${capability}`);
       throw new WireError({ code: METHOD_NOT_FOUND, message: `The client does not support ${capability}` });
     }
-    const call = calls.findLast(({ caller }) => caller.sessionId === session.sessionId);
-    const pause = call?.pause();
+    // Nobody knows which of the client's calls it is about: the clocks of all of them stand still.
+    const pauses = (own ?? []).map(call => call.pause());
     try {
-      return await (call?.caller ?? session).request(method, params, signal);
+      return await asked.request(method, params, signal);
     } finally {
-      pause?.dispose();
+      for (const pause of pauses) pause.dispose();
     }
   }
 
@@ -97,14 +103,12 @@ export class ClientRequests {
       this.resourceUpdated(backend, params);
       return;
     }
-    const callers = this.callersOf(calls);
     const isLog = method === 'notifications/message';
-    const recipients =
-      callers.length > 0 ? callers : isLog || this.sessions.size === 1 ? [...this.sessions.values()] : [];
-    for (const session of recipients) {
-      if (isLog && !wants(session, params)) continue;
-      const call = calls.findLast(({ caller }) => caller.sessionId === session.sessionId);
-      (call?.caller ?? session).notify(method, params);
+    const callers = Array.from(groupBy(calls, ({ caller }) => caller.sessionId).values(), own => own.at(-1)?.caller);
+    const others = isLog || this.sessions.size === 1 ? [...this.sessions.values()] : [];
+    for (const recipient of callers.length > 0 ? callers : others) {
+      if (recipient && (!isLog || wants(this.sessions.get(recipient.sessionId), params)))
+        recipient.notify(method, params);
     }
   }
 
@@ -117,26 +121,25 @@ export class ClientRequests {
     const { resources } = this.catalog();
     for (const session of this.sessions.values()) {
       for (const uri of session.subscriptions) {
-        const known = resources.get(uri)?.candidates.find(candidate => candidate.backend === backend);
-        if ((known?.originalName ?? uri) === params?.uri)
+        const listed = resources.get(uri);
+        const holder = listed?.candidates.find(candidate => candidate.backend === backend);
+        const original = listed ? holder?.originalName : uri;
+        if (original !== undefined && original === params?.uri)
           session.notify('notifications/resources/updated', { ...params, uri });
       }
     }
   }
 
-  private callersOf(calls: readonly CallInFlight[]): ClientSession[] {
-    const ids = new Set(calls.map(({ caller }) => caller.sessionId));
-    return [...ids].flatMap(id => this.sessions.get(id) ?? []);
-  }
-
   private refusal(backend: Backend, method: string, reason: string): WireError {
     const message = `${method} of backend "${backend.name}" cannot be brought to a client: ${reason}`;
-    this.log.warning(message);
+    // Servers ask for roots as soon as they start: while nobody is connected that is no news.
+    if (this.sessions.size === 0) this.log.debug(message);
+    else this.log.warning(message);
     return new WireError({ code: REFUSED, message });
   }
 }
 
-function wants(session: ClientSession, params: Params | undefined): boolean {
-  if (session.logLevel === undefined) return true;
+function wants(session: ClientSession | undefined, params: Params | undefined): boolean {
+  if (session?.logLevel === undefined) return true;
   return LOGGING_LEVELS.indexOf(String(params?.level)) >= LOGGING_LEVELS.indexOf(session.logLevel);
 }

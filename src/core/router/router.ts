@@ -1,12 +1,18 @@
 // client ──► downstream/session.ts ──► router.ts ──► upstream/backend.ts ──► upstream/connection.ts ──► process or URL
 //            one MCP session           which backend  one backend's life      one MCP client session
-import { UriTemplate } from '@modelcontextprotocol/client';
+import { deferred } from '../base/async.ts';
+import type { Clock } from '../base/clock.ts';
 import { nearest } from '../base/nearest.ts';
+import { Backoff } from '../health/backoff.ts';
+import type { Permit } from '../health/circuitBreaker.ts';
 import type { Backend } from '../upstream/backend.ts';
 import type { Caller, Params } from '../upstream/connection.ts';
-import { type RpcError, WireError } from '../upstream/outcome.ts';
-import type { Candidate, Catalog, Entry } from './catalog.ts';
-import { exposedNamespace } from './toolNames.ts';
+import { type RpcError, verdictOf, WireError } from '../upstream/outcome.ts';
+import { findTool, inOrder, readings, type Surroundings, selectForTool, type ToolCandidate } from './candidates.ts';
+import type { Candidate, Entry } from './catalog.ts';
+import { type Decision, DecisionRecord, Decisions } from './decisions.ts';
+import { type Explanation, explainTool } from './explain.ts';
+import { matchesTemplate } from './uriTemplates.ts';
 
 // What a session needs of the layer below the router.
 export { type Params, WireError };
@@ -24,187 +30,298 @@ export type Answer =
   | { readonly kind: 'result'; readonly result: Params }
   | { readonly kind: 'error'; readonly error: RpcError };
 
-/** A candidate that could not answer, and why. */
-interface Refusal {
-  readonly backend: string;
-  readonly reason: string;
+/** Who is asked, in which order, and whether a call that may have run may be repeated. */
+interface Chosen {
+  readonly candidates: readonly (Candidate & Partial<Pick<ToolCandidate, 'strategy'>>)[];
+  readonly isRepeatable: boolean;
+}
+
+/** What differs from one kind of request to the next. */
+interface Routing {
+  readonly method: string;
+  /** As the client named what it wants. */
+  readonly name: string;
+  /** Steps 1 to 4; undefined: nobody knows the name. */
+  readonly select: () => Chosen | undefined;
+  readonly paramsFor: (originalName: string) => Params;
+  readonly unknown: () => Answer;
+  readonly nobody: (message: string) => Answer;
 }
 
 const INVALID_PARAMS = -32602;
 const RESOURCE_NOT_FOUND = -32002;
 const INTERNAL_ERROR = -32603;
+const RETRY_JITTER = 0.2;
 
 export interface RouterPorts {
-  catalog(): Catalog;
-  /** All enabled backends, in the order of the file. */
-  backends(): readonly Backend[];
+  readonly clock: Clock;
+  /** What is chosen from, as it is now. */
+  surroundings(): Surroundings;
+  /** There is another of the {@link Router.decisions}. */
+  onDecision(): void;
 }
 
 /** Decides which backend answers a request, and gets the answer. */
 export class Router {
+  readonly decisions = new Decisions();
   private readonly ports: RouterPorts;
+  /** Requests so far, which `round_robin` goes by. */
+  private turn = 0;
 
   constructor(ports: RouterPorts) {
     this.ports = ports;
   }
 
+  /** Where a call of a tool would go now, and why; nothing is called. */
+  explain(name: string): Explanation {
+    return explainTool(name, this.ports.surroundings(), this.turn);
+  }
+
   /** Whether some backend lists the tool, by exposed name or one of its older spellings. */
   knows(name: string): boolean {
-    return findTool(this.ports.catalog(), name) !== undefined;
+    return findTool(this.ports.surroundings().catalog, name) !== undefined;
   }
 
   /** `tools/call`, by exposed name or one of its older spellings. */
-  async callTool(call: Call): Promise<Answer> {
+  callTool(call: Call): Promise<Answer> {
     const name = String(call.params.name);
-    const entry = (await this.whenKnown(name, call.signal, findTool)) ?? this.absentee(name);
-    if (!entry) return unknown('tool', name, this.ports.catalog().tools.keys());
-    const answer = await this.forward('tools/call', entry.candidates, call, originalName => ({
-      ...call.params,
-      name: originalName,
-    }));
-    return answer.kind === 'nobody' ? { kind: 'result', result: noBackendResult(name, answer.refusals) } : answer;
+    return this.route(call, {
+      method: 'tools/call',
+      name,
+      select: () => selectForTool(name, this.ports.surroundings(), this.turn),
+      paramsFor: originalName => ({ ...call.params, name: originalName }),
+      unknown: () => unknown('tool', name, this.ports.surroundings().catalog.tools.keys()),
+      // To the model a missing backend is a failed tool, which it can react to.
+      nobody: message => ({ kind: 'result', result: { isError: true, content: [{ type: 'text', text: message }] } }),
+    });
   }
 
   /** `prompts/get`, by exposed name. */
-  async getPrompt(call: Call): Promise<Answer> {
+  getPrompt(call: Call): Promise<Answer> {
     const name = String(call.params.name);
-    const entry = await this.whenKnown(name, call.signal, (catalog, prompt) => catalog.prompts.get(prompt));
-    if (!entry) return unknown('prompt', name, this.ports.catalog().prompts.keys());
-    const answer = await this.forward('prompts/get', entry.candidates, call, originalName => ({
-      ...call.params,
-      name: originalName,
-    }));
-    return answer.kind === 'nobody' ? noBackendError(name, answer.refusals) : answer;
+    return this.route(call, {
+      method: 'prompts/get',
+      name,
+      select: () => this.harmless(this.ports.surroundings().catalog.prompts.get(name)?.candidates),
+      paramsFor: originalName => ({ ...call.params, name: originalName }),
+      unknown: () => unknown('prompt', name, this.ports.surroundings().catalog.prompts.keys()),
+      nobody: message => error(INTERNAL_ERROR, message),
+    });
   }
 
   /** `resources/read`, by exposed URI. */
   async readResource(call: Call): Promise<Answer> {
-    const answer = await this.forwardByUri('resources/read', call);
-    if (answer.kind !== 'result' || !Array.isArray(answer.result.contents)) return answer;
-    // A URI that had to be rewritten is so in the answer too.
     const { uri } = call.params;
-    const original = this.holdersOf(String(uri))[0]?.originalName;
-    if (original === uri) return answer;
+    let asked = uri;
+    const answer = await this.routeByUri('resources/read', call, originalUri => {
+      asked = originalUri;
+    });
+    if (asked === uri || answer.kind !== 'result' || !Array.isArray(answer.result.contents)) return answer;
+    // A URI that had to be rewritten is so in the answer too.
     const contents = answer.result.contents.map((content: Params) =>
-      content.uri === original ? { ...content, uri } : content,
+      content.uri === asked ? { ...content, uri } : content,
     );
     return { kind: 'result', result: { ...answer.result, contents } };
   }
 
   /** `resources/subscribe` and `resources/unsubscribe`, by exposed URI. */
   subscribe(method: 'resources/subscribe' | 'resources/unsubscribe', call: Call): Promise<Answer> {
-    return this.forwardByUri(method, call);
+    return this.routeByUri(method, call);
   }
 
   /** `completion/complete`, by the prompt or resource template that it refers to. */
-  async complete(call: Call): Promise<Answer> {
+  complete(call: Call): Promise<Answer> {
     const ref = call.params.ref as Params | undefined;
     const isPrompt = ref?.type === 'ref/prompt';
     const key = isPrompt ? 'name' : 'uri';
-    const wanted = String(ref?.[key]);
-    const { prompts, templates, resources } = this.ports.catalog();
-    const entry = isPrompt ? prompts.get(wanted) : (templates.get(wanted) ?? resources.get(wanted));
-    if (!entry)
-      return unknown(isPrompt ? 'prompt' : 'resource template', wanted, (isPrompt ? prompts : templates).keys());
-    const rewrite = (original: string) => ({ ...call.params, ref: { ...ref, [key]: original } });
-    const answer = await this.forward('completion/complete', entry.candidates, call, rewrite);
-    return answer.kind === 'nobody' ? noBackendError(wanted, answer.refusals) : answer;
-  }
-
-  private async forwardByUri(method: string, call: Call): Promise<Answer> {
-    const uri = String(call.params.uri);
-    const candidates = this.holdersOf(uri);
-    if (candidates.length === 0) return error(RESOURCE_NOT_FOUND, `Unknown resource: ${uri}`, { uri });
-    const answer = await this.forward(method, candidates, call, originalUri => ({ ...call.params, uri: originalUri }));
-    return answer.kind === 'nobody' ? noBackendError(uri, answer.refusals) : answer;
-  }
-
-  /** The path of every request: choose, admit, call, then answer or move on. */
-  private async forward(
-    method: string,
-    candidates: readonly Candidate[],
-    call: Call,
-    paramsFor: (originalName: string) => Params,
-  ): Promise<Answer | { readonly kind: 'nobody'; readonly refusals: readonly Refusal[] }> {
-    const refusals: Refusal[] = [];
-    // 1. Choose: in order, but one that is ready goes before one that has yet to start.
-    for (const { backend, originalName } of readyFirst(candidates)) {
-      // 2. Admit: one that is starting is waited for, one that cannot be used is passed over.
-      await backend.whenConnected(call.signal);
-      // 3. Call.
-      const outcome = await backend.request(method, paramsFor(originalName), call);
-      // 4. Answer, or move on if the backend certainly has not seen the call.
-      switch (outcome.kind) {
-        case 'answered':
-          return { kind: 'result', result: outcome.result };
-        case 'rejected':
-          return { kind: 'error', error: outcome.error };
-        case 'cancelled':
-          return error(INTERNAL_ERROR, 'cancelled');
-        case 'failed':
-          refusals.push({ backend: backend.name, reason: outcome.failure.message });
-          if (outcome.sent) return { kind: 'nobody', refusals };
-      }
-    }
-    return { kind: 'nobody', refusals };
-  }
-
-  /** Looks a name up; one of a namespace that has yet to start waits for it, and starts it if need be. */
-  private async whenKnown(
-    name: string,
-    signal: AbortSignal,
-    find: (catalog: Catalog, name: string) => Entry | undefined,
-  ): Promise<Entry | undefined> {
-    const known = find(this.ports.catalog(), name);
-    if (known) return known;
-    const starting = this.namesakes(name).filter(
-      ({ backend: { state } }) => state.kind === 'connecting' || state.kind === 'idle',
-    );
-    if (starting.length === 0) return undefined;
-    await Promise.all(starting.map(({ backend }) => backend.whenConnected(signal)));
-    return find(this.ports.catalog(), name);
-  }
-
-  /** Stands in for a name nobody lists, but whose namespace belongs to backends that are away: they say why. */
-  private absentee(name: string): Pick<Entry, 'candidates'> | undefined {
-    const away = this.namesakes(name).filter(({ backend }) => backend.state.kind !== 'ready');
-    return away.length > 0 ? { candidates: away } : undefined;
-  }
-
-  /** The backends whose namespace a name begins with, each with the rest of the name. */
-  private namesakes(name: string): Candidate[] {
-    return this.ports.backends().flatMap(backend => {
-      const namespace = exposedNamespace(backend.config.namespace);
-      const [, originalName] = /^(?:__|\.|::)(.+)$/s.exec(name.slice(namespace.length)) ?? [];
-      return originalName !== undefined && name.toLowerCase().startsWith(namespace) ? [{ backend, originalName }] : [];
+    const name = String(ref?.[key]);
+    const entry = (): Entry | undefined => {
+      const { prompts, templates, resources } = this.ports.surroundings().catalog;
+      return isPrompt ? prompts.get(name) : (templates.get(name) ?? resources.get(name));
+    };
+    return this.route(call, {
+      method: 'completion/complete',
+      name,
+      select: () => this.harmless(entry()?.candidates),
+      paramsFor: original => ({ ...call.params, ref: { ...ref, [key]: original } }),
+      unknown: () => {
+        const { prompts, templates } = this.ports.surroundings().catalog;
+        return isPrompt
+          ? unknown('prompt', name, prompts.keys())
+          : unknown('resource template', name, templates.keys());
+      },
+      nobody: message => error(INTERNAL_ERROR, message),
     });
   }
 
-  /** Who can serve a URI: who lists it, whose template it matches, or else the only one that has resources at all. */
-  private holdersOf(uri: string): readonly Candidate[] {
-    const { resources, templates } = this.ports.catalog();
-    const listed = resources.get(uri);
-    if (listed) return listed.candidates;
-    for (const { exposedName, candidates } of templates.values()) {
-      const variables = new UriTemplate(exposedName).match(uri);
-      if (variables)
-        return candidates.map(({ backend, originalName }) => ({
-          backend,
-          originalName: new UriTemplate(originalName).expand(variables),
-        }));
+  private routeByUri(method: string, call: Call, onAsk: (originalUri: string) => void = () => {}): Promise<Answer> {
+    const uri = String(call.params.uri);
+    return this.route(call, {
+      method,
+      name: uri,
+      select: () => this.harmless(this.holdersOf(uri)),
+      paramsFor: originalUri => {
+        onAsk(originalUri);
+        return { ...call.params, uri: originalUri };
+      },
+      unknown: () => error(RESOURCE_NOT_FOUND, `Unknown resource: ${uri}`, { uri }),
+      nobody: message => error(INTERNAL_ERROR, message),
+    });
+  }
+
+  /** The path of every request, in the order it travels it. */
+  private async route(call: Call, request: Routing): Promise<Answer> {
+    const { clock } = this.ports;
+    const { retry } = this.ports.surroundings().routing;
+    const record = new DecisionRecord(request.method, request.name, clock);
+    const conclude = (outcome: Decision['outcome'], answer: Answer): Answer => {
+      this.decisions.add(record.concluded(outcome));
+      this.ports.onDecision();
+      return answer;
+    };
+
+    // 1. Name, 2. pool, 3. strategy, 4. order: who may be asked, and who first. Nothing of it waits, but that a
+    //    backend which is only starting may be the one that knows the name.
+    const tooSlow = new Set(await this.whenListed(request.name, call.signal));
+    const selection = request.select();
+    if (!selection) return conclude('rejected', request.unknown());
+    record.candidates = selection.candidates;
+    this.turn += 1;
+
+    const backoff = new Backoff({
+      initialMs: retry.initial_backoff_seconds * 1000,
+      multiplier: retry.backoff_multiplier,
+      maxMs: retry.max_backoff_seconds * 1000,
+      jitter: RETRY_JITTER,
+    });
+    const tried = new Set<Backend>();
+    for (let attempts = 0; attempts < retry.max_attempts && !call.signal.aborted; ) {
+      // 5. Admit: who cannot take the call is passed over at no cost.
+      const untried = selection.candidates.filter(({ backend }) => !tried.has(backend));
+      const admitted = await this.admit(untried, tooSlow, record, call.signal);
+      if (!admitted) {
+        // Everybody was tried: come back to them, after the backoff. Nobody could be: there is nothing to come back to.
+        if (tried.size === 0) break;
+        tried.clear();
+        await this.pause(backoff.next(), call.signal);
+        continue;
+      }
+
+      // 6. Attempt, and tell the breaker what came of it. Moving on to the next candidate is immediate.
+      const { candidate, permit } = admitted;
+      const at = clock.now();
+      const outcome = await candidate.backend.request(request.method, request.paramsFor(candidate.originalName), call);
+      permit.settle(verdictOf(outcome));
+      record.attempted(candidate.backend.name, at, outcome);
+      attempts += 1;
+      tried.add(candidate.backend);
+      switch (outcome.kind) {
+        case 'answered':
+          return conclude(outcome.result.isError === true ? 'tool error' : 'answered', {
+            kind: 'result',
+            result: outcome.result,
+          });
+        case 'rejected':
+          return conclude('rejected', { kind: 'error', error: outcome.error });
+        case 'cancelled':
+          return conclude('cancelled', error(INTERNAL_ERROR, 'cancelled'));
+        case 'failed':
+          // A call that may already have run is repeated only if its tool says that this is harmless.
+          if (outcome.sent && !selection.isRepeatable) return conclude('nobody', request.nobody(record.explanation));
+      }
     }
-    const holders = this.ports.backends().filter(({ capabilities }) => 'resources' in capabilities);
-    return holders.length === 1 ? holders.map(backend => ({ backend, originalName: uri })) : [];
+
+    // 7. Nobody left.
+    if (call.signal.aborted) return conclude('cancelled', error(INTERNAL_ERROR, 'cancelled'));
+    return conclude('nobody', request.nobody(record.explanation));
+  }
+
+  /**
+   * The first candidate that can take the call now; if none can, but some are starting, the first of those to be ready.
+   * @param tooSlow those that have been waited for long enough; it adds to them
+   * @returns undefined if nobody can, or the client gave up
+   */
+  private async admit<C extends Candidate>(
+    candidates: readonly C[],
+    tooSlow: Set<Backend>,
+    record: DecisionRecord,
+    signal: AbortSignal,
+  ): Promise<{ candidate: C; permit: Permit } | undefined> {
+    while (!signal.aborted) {
+      const starting: Backend[] = [];
+      for (const candidate of candidates) {
+        const { backend } = candidate;
+        const permit = backend.admit();
+        if (permit) {
+          for (const { name } of starting) record.passOver({ backend: name, reason: 'still starting' });
+          return { candidate, permit };
+        }
+        const { kind, ...refusal } = backend.admissibility;
+        if (kind === 'starting' && !tooSlow.has(backend)) starting.push(backend);
+        else record.passOver({ backend: backend.name, reason: 'did not start in time', ...refusal });
+      }
+      if (starting.length === 0) return undefined;
+      const slow = await firstConnected(starting, signal);
+      if (slow) tooSlow.add(slow);
+    }
+    return undefined;
+  }
+
+  /**
+   * A name nobody lists may belong to backends that have never told what they have: those that it names are waited for.
+   * @returns those that took too long
+   */
+  private async whenListed(name: string, signal: AbortSignal): Promise<Backend[]> {
+    const surroundings = this.ports.surroundings();
+    const { catalog, backends } = surroundings;
+    if (backends.every(({ hasListed }) => hasListed)) return [];
+    if (findTool(catalog, name) || catalog.prompts.has(name) || catalog.resources.has(name)) return [];
+    const unread = readings(name, surroundings).flatMap(({ pool }) => pool.filter(({ hasListed }) => !hasListed));
+    const waits = unread.map(async backend => ((await backend.whenConnected(signal)) ? [] : [backend]));
+    return (await Promise.all(waits)).flat();
+  }
+
+  private async pause(ms: number, signal: AbortSignal): Promise<void> {
+    const over = deferred();
+    const timer = this.ports.clock.schedule(ms, over.resolve);
+    signal.addEventListener('abort', () => over.resolve(), { once: true });
+    await over.promise;
+    timer.dispose();
+  }
+
+  /** Of what is only read: repeating it is harmless. */
+  private harmless(candidates: readonly Candidate[] | undefined): Chosen | undefined {
+    if (!candidates || candidates.length === 0) return undefined;
+    const { routing } = this.ports.surroundings();
+    return { isRepeatable: true, candidates: inOrder(candidates, routing, this.turn) };
+  }
+
+  /** Who can serve a URI: who lists it, whose template it matches, or else the only one that has resources at all. */
+  private holdersOf(uri: string): readonly Candidate[] | undefined {
+    const { catalog, backends } = this.ports.surroundings();
+    const listed = catalog.resources.get(uri);
+    if (listed) return listed.candidates;
+    for (const { exposedName, name, candidates } of catalog.templates.values()) {
+      // A rewritten template is the original behind a prefix, and so are its URIs.
+      const prefix = exposedName.slice(0, exposedName.length - name.length);
+      const original = uri.slice(prefix.length);
+      if (uri.startsWith(prefix) && matchesTemplate(name, original)) {
+        return candidates.map(({ backend }) => ({ backend, originalName: original }));
+      }
+    }
+    const holders = backends.filter(({ capabilities }) => 'resources' in capabilities);
+    return holders.length === 1 ? holders.map(backend => ({ backend, originalName: uri })) : undefined;
   }
 }
 
-function findTool({ tools, toolAliases }: Catalog, name: string): Entry | undefined {
-  return tools.get(name) ?? tools.get(toolAliases.get(name) ?? '');
-}
-
-function readyFirst(candidates: readonly Candidate[]): Candidate[] {
-  const isReady = ({ backend }: Candidate) => backend.state.kind === 'ready';
-  return [...candidates.filter(isReady), ...candidates.filter(candidate => !isReady(candidate))];
+/** Waits until one of them is connected or has failed; gives one that took longer than it may. */
+async function firstConnected(backends: readonly Backend[], signal: AbortSignal): Promise<Backend | undefined> {
+  const done = new AbortController();
+  const either = AbortSignal.any([signal, done.signal]);
+  const waits = backends.map(async backend => ((await backend.whenConnected(either)) ? undefined : backend));
+  const slow = await Promise.race(waits);
+  done.abort();
+  return slow;
 }
 
 function error(code: number, message: string, data?: unknown): Answer {
@@ -212,20 +329,9 @@ function error(code: number, message: string, data?: unknown): Answer {
 }
 
 function unknown(what: string, name: string, known: Iterable<string>): Answer {
-  const near = nearest(name, known);
+  const names = [...known];
+  // Without its namespace a name is nobody's, however well it is spelled.
+  const near = [...names.filter(each => each.endsWith(`__${name}`)), ...nearest(name, names)].slice(0, 3);
   const hint = near.length > 0 ? `. Did you mean ${near.map(each => `"${each}"`).join(' or ')}?` : '';
   return error(INVALID_PARAMS, `Unknown ${what}: ${name}${hint}`);
-}
-
-function noBackendMessage(name: string, refusals: readonly Refusal[]): string {
-  return `No backend could run "${name}" (${refusals.map(({ backend, reason }) => `${backend}: ${reason}`).join('; ')})`;
-}
-
-/** To the model a missing backend is a failed tool, which it can react to. */
-function noBackendResult(name: string, refusals: readonly Refusal[]): Params {
-  return { isError: true, content: [{ type: 'text', text: noBackendMessage(name, refusals) }] };
-}
-
-function noBackendError(name: string, refusals: readonly Refusal[]): Answer {
-  return error(INTERNAL_ERROR, noBackendMessage(name, refusals));
 }

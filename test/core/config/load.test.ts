@@ -523,3 +523,29 @@ function temporaryFolder(t: TestContext): string {
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
+
+describe('fallback_to', () => {
+  const routes = (to: string) => `    routes: [{ pattern: "*", strategy: fallback, fallback_to: ${to} }]\n`;
+  const text = (...entries: [name: string, to?: string][]) =>
+    `backends:\n${entries.map(([name, to]) => `  - name: ${name}\n    command: x\n${to ? routes(to) : ''}`).join('')}`;
+
+  test('may name any other backend, also one that comes later', () => {
+    assert.deepEqual(findings(parse(text(['a', 'b'], ['b', 'c'], ['c']))), []);
+  });
+
+  test('must name one that there is', () => {
+    const result = parse(text(['primary', 'replca'], ['replica']));
+    const message = 'fallback_to: there is no backend "replca"; did you mean "replica"?';
+    assert.deepEqual(findings(result), [`error 4:63: ${message}`]);
+    assert.deepEqual(result.ok && result.config.backends.map(({ name }) => name), ['replica']);
+  });
+
+  test('must come to an end: one of a loop is told, and left out', () => {
+    const result = parse(text(['a', 'b'], ['b', 'c'], ['c', 'a']));
+    assert.deepEqual(findings(result), ['error 4:63: fallback_to: "b" leads back to "a", so a call would never end']);
+    assert.deepEqual(result.ok && result.config.backends.map(({ name }) => name), ['b', 'c']);
+    assert.deepEqual(findings(parse(text(['a', 'a']))), [
+      'error 4:63: fallback_to: "a" leads back to "a", so a call would never end',
+    ]);
+  });
+});

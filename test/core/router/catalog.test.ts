@@ -4,33 +4,25 @@ import { systemClock } from '../../../src/core/base/clock.ts';
 import { parseConfig } from '../../../src/core/config/load.ts';
 import { buildCatalog, type Entry } from '../../../src/core/router/catalog.ts';
 import { Backend } from '../../../src/core/upstream/backend.ts';
+import type { BackendPorts } from '../../../src/core/upstream/backendPorts.ts';
+import { Children } from '../../../src/core/upstream/children.ts';
 import { type Lists, NO_LISTS } from '../../../src/core/upstream/lists.ts';
+import { Watchdog } from '../../../src/core/upstream/watchdog.ts';
 
-/** What a backend would offer if it were connected. */
-class OfferingBackend extends Backend {
-  private readonly offer: Partial<Lists>;
-
-  constructor(config: Backend['config'], offer: Partial<Lists>) {
-    super(config, {
-      clock: systemClock,
-      version: '0',
-      defaultCwd: '.',
-      children: new Set(),
-      listTtlMs: () => 1,
-      environment: async () => ({}),
-      onNotification() {},
-      onRequest: async () => ({}),
-      onLine() {},
-      onChange() {},
-      onListsChange() {},
-    });
-    this.offer = offer;
-  }
-
-  override get lists(): Lists {
-    return { ...NO_LISTS, ...this.offer };
-  }
-}
+const PORTS: BackendPorts = {
+  clock: systemClock,
+  log: { debug() {}, info() {}, warning() {}, error() {} },
+  version: '0',
+  defaultCwd: '.',
+  children: new Children(new Watchdog({ debug() {}, info() {}, warning() {}, error() {} })),
+  listTtlMs: () => 1,
+  environment: async () => ({}),
+  onNotification() {},
+  onRequest: async () => ({}),
+  onLine() {},
+  onChange() {},
+  onListsChange() {},
+};
 
 const tools = (...names: string[]) => ({ tools: names.map(name => ({ name, inputSchema: {} })) });
 
@@ -43,7 +35,9 @@ function catalogOf(entries: Record<string, unknown>[], offers: Record<string, Pa
     input: () => undefined,
   });
   assert.ok(result.ok, JSON.stringify(result.problems));
-  const backends = result.config.backends.map(config => new OfferingBackend(config, offers[config.name] ?? {}));
+  const backends = result.config.backends.map(
+    config => new Backend(config, PORTS, { ...NO_LISTS, ...offers[config.name] }),
+  );
   return buildCatalog(backends, result.config.routing);
 }
 
@@ -110,8 +104,8 @@ describe('catalog', () => {
     const { toolAliases } = catalogOf([{ name: 'server', namespace: 'ns' }], { server: tools('a.b') });
     const [exposed] = new Set(toolAliases.values());
     assert.deepEqual(
-      ['ns.a.b', 'ns::a.b', 'server::a.b', 'ns__a.b'].map(alias => toolAliases.get(alias)),
-      Array(4).fill(exposed),
+      ['ns.a.b', 'ns::a.b', 'server::a.b'].map(alias => toolAliases.get(alias)),
+      Array(3).fill(exposed),
     );
   });
 

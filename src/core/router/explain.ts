@@ -1,0 +1,75 @@
+import { nearest } from '../base/nearest.ts';
+import { type Surroundings, selectForTool, type ToolCandidate } from './candidates.ts';
+
+/** What would become of a call now. */
+export interface Explanation {
+  /** As it was asked for. */
+  readonly name: string;
+  /** Whether anybody can be asked for it. */
+  readonly known: boolean;
+  /** From the name to the order, in sentences. */
+  readonly steps: readonly string[];
+  /** In the order in which they would be tried. */
+  readonly candidates: readonly {
+    readonly backend: string;
+    readonly originalName: string;
+    readonly strategy: string;
+    readonly priority: number;
+    /** The first of these gets the call; the others follow if it fails. */
+    readonly wouldBeTried: boolean;
+    /** Why not, or why not at once. */
+    readonly reason?: string;
+  }[];
+}
+
+/** The first steps of a call, without the call. Pure. */
+export function explainTool(name: string, surroundings: Surroundings, turn: number): Explanation {
+  const selection = selectForTool(name, surroundings, turn);
+  if (!selection) {
+    const near = nearest(name, surroundings.catalog.tools.keys());
+    const hint = near.length > 0 ? ` Near it: ${near.join(', ')}.` : '';
+    return { name, known: false, steps: [`No backend has a tool of this name.${hint}`], candidates: [] };
+  }
+  const { routing } = surroundings;
+  const { ownName, pool, isListed, isRepeatable, candidates } = selection;
+  const equals = routing.load_balancing === 'priority' ? '' : `, equals by ${routing.load_balancing},`;
+  const names = pool.map(backend => backend.name).join(', ');
+  const explained = candidates.map(candidate => explainCandidate(candidate));
+  const first = explained.find(({ wouldBeTried }) => wouldBeTried);
+  return {
+    name,
+    known: true,
+    steps: [
+      isListed ? `Its own name is "${ownName}".` : `No backend lists it; by its prefix it would be "${ownName}".`,
+      pool.length === 1 ? `The only backend of its namespace is ${names}.` : `It can go to the backends ${names}.`,
+      `In the order of priority${equals} it would be tried on ${candidates.map(({ backend }) => backend.name).join(', then ')}.`,
+      first ? `${first.backend} would get the call.` : 'None of them can take a call now.',
+      isRepeatable
+        ? 'The tool says that repeating it is harmless: a call that failed is tried again.'
+        : 'Repeating it may do harm: a call that may already have run is not tried again.',
+    ],
+    candidates: explained,
+  };
+}
+
+function explainCandidate({
+  backend,
+  originalName,
+  strategy,
+  standsInFor,
+}: ToolCandidate): Explanation['candidates'][number] {
+  const { admissibility } = backend;
+  const parts = [
+    standsInFor === undefined ? undefined : `stands in for ${standsInFor}`,
+    admissibility.kind === 'starting' ? 'still starting' : undefined,
+    admissibility.kind === 'refused' ? admissibility.reason : undefined,
+  ].filter(part => part !== undefined);
+  return {
+    backend: backend.name,
+    originalName,
+    strategy,
+    priority: backend.config.priority,
+    wouldBeTried: admissibility.kind !== 'refused',
+    ...(parts.length > 0 && { reason: parts.join('; ') }),
+  };
+}
