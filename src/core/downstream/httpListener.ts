@@ -1,11 +1,19 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/server';
+import { type JSONRPCMessage, type RequestId, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
+import type { Disposable } from '../base/disposable.ts';
 import { UserError } from '../base/errors.ts';
 import { Emitter } from '../base/event.ts';
 import { HttpTransport } from './httpTransport.ts';
+import { INVALID_REQUEST, MAX_BODY_BYTES, parseBody, readBody } from './requestBody.ts';
 import { Session, type SessionPorts } from './session.ts';
 
 export interface HttpListenerOptions {
@@ -25,11 +33,13 @@ export interface HttpListenerOptions {
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 const PATHS = new Set(['/mcp', '/']);
-const MAX_BODY_BYTES = 64 * 1024 * 1024;
+/** How long the rest of a body that was refused is still taken, and dropped. */
+const LINGER_MS = 2000;
+/** A client that has had nothing open for so long has left without a word. */
+const IDLE_MS = 5 * 60_000;
+const SWEEP_MS = 60_000;
 const BAD_REQUEST = -32000;
 const SESSION_NOT_FOUND = -32001;
-const PARSE_ERROR = -32700;
-const INVALID_REQUEST = -32600;
 
 /** Streamable HTTP for any number of clients, each with a session of its own. */
 export class HttpListener {
@@ -42,6 +52,7 @@ export class HttpListener {
   private readonly hosts: Set<string>;
   private readonly token: Buffer | undefined;
   private boundPort = 0;
+  private sweep: Disposable | undefined;
 
   /** A session began or ended. */
   readonly onDidChangeSessions = this.sessionsChanged.event;
@@ -53,7 +64,7 @@ export class HttpListener {
     this.hosts = new Set(
       [...LOOPBACK, options.host, `[${options.host}]`, ...(options.allowedHosts ?? [])].map(host => host.toLowerCase()),
     );
-    this.token = options.token === undefined ? undefined : digest(`Bearer ${options.token}`);
+    this.token = options.token === undefined ? undefined : digest(options.token);
     this.server = createServer((request, response) => {
       this.handle(request, response).catch((error: unknown) => {
         ports.log.warning(`HTTP: ${request.method} ${request.url} failed: ${String(error)}`);
@@ -77,6 +88,7 @@ export class HttpListener {
       listener.server.listen(options.port, options.host, resolve);
     });
     listener.boundPort = (listener.server.address() as AddressInfo).port;
+    listener.scheduleSweep();
     return listener;
   }
 
@@ -97,6 +109,7 @@ export class HttpListener {
 
   /** Ends all sessions and stops listening. */
   async close(): Promise<void> {
+    this.sweep?.dispose();
     await Promise.all([...this.sessions.values()].map(({ session }) => session.close()));
     await new Promise<void>(resolve => {
       this.server.close(() => resolve());
@@ -138,17 +151,31 @@ export class HttpListener {
       return reply(response, 415, 'Unsupported media type: the body must be application/json');
     }
     const body = await readBody(request);
-    if (body === undefined) return reply(response, 413, `Payload too large: at most ${MAX_BODY_BYTES} bytes`);
-    const messages = parseMessages(body);
-    if (messages === 'not JSON') return reply(response, 400, 'Parse error: the body is not JSON', PARSE_ERROR);
-    if (messages === 'not JSON-RPC')
-      return reply(response, 400, 'Invalid request: the body is not JSON-RPC 2.0', INVALID_REQUEST);
+    if (body === undefined) return this.refuseBody(request, response);
+    const parsed = parseBody(body);
+    if ('refusal' in parsed) return reply(response, 400, parsed.refusal, parsed.code, parsed.id);
+    const { messages } = parsed;
     const [first] = messages;
-    if (messages.length === 1 && first && 'method' in first && first.method === 'initialize') {
+    if (messages.length === 1 && first && isInitialize(first)) {
       (await this.begin()).post(messages, response);
-    } else {
-      await this.inSession(request, response, ({ transport }) => transport.post(messages, response));
+      return;
     }
+    await this.inSession(request, response, ({ transport }) => {
+      const id = transport.clashOf(messages);
+      if (id === undefined) return transport.post(messages, response);
+      const message = `Invalid request: the id ${JSON.stringify(id)} is that of another request, not answered yet`;
+      return reply(response, 400, message, INVALID_REQUEST, id);
+    });
+  }
+
+  /** The connection closes, but not while the rest of the body arrives: that would reset it, and the answer be lost. */
+  private refuseBody(request: IncomingMessage, response: ServerResponse): void {
+    const body = errorBody(`Payload too large: at most ${MAX_BODY_BYTES} bytes`, BAD_REQUEST, null);
+    response.writeHead(413, { ...headersOf(body), connection: 'close' }).write(body);
+    const end = () => void response.end();
+    const timer = this.clock.schedule(LINGER_MS, end);
+    response.once('close', () => timer.dispose());
+    request.once('end', end).resume();
   }
 
   private async begin(): Promise<HttpTransport> {
@@ -161,6 +188,17 @@ export class HttpListener {
     this.sessions.set(id, { transport, session: await Session.serve(id, transport, this.ports) });
     this.sessionsChanged.fire();
     return transport;
+  }
+
+  /** Ends the sessions of clients that have left without a DELETE. */
+  private scheduleSweep(): void {
+    this.sweep = this.clock.schedule(SWEEP_MS, () => {
+      for (const { transport, session } of this.sessions.values()) {
+        const { idleSince } = transport;
+        if (idleSince !== undefined && this.clock.now() - idleSince >= IDLE_MS) void session.close();
+      }
+      this.scheduleSweep();
+    });
   }
 
   private async inSession(
@@ -190,7 +228,9 @@ export class HttpListener {
   }
 
   private isAuthorized(request: IncomingMessage): boolean {
-    return this.token === undefined || timingSafeEqual(this.token, digest(request.headers.authorization ?? ''));
+    if (this.token === undefined) return true;
+    const [, token] = /^Bearer +(.*)$/i.exec(request.headers.authorization ?? '') ?? [];
+    return token !== undefined && timingSafeEqual(this.token, digest(token));
   }
 }
 
@@ -199,41 +239,25 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-function reply(response: ServerResponse, status: number, message: string, code = BAD_REQUEST): void {
-  const body = JSON.stringify({ jsonrpc: '2.0', error: { code, message }, id: null });
-  response
-    .writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })
-    .end(body);
+function isInitialize(message: JSONRPCMessage): boolean {
+  return 'method' in message && message.method === 'initialize' && 'id' in message;
 }
 
-/** The whole body; undefined if it is too large. */
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+function reply(
+  response: ServerResponse,
+  status: number,
+  message: string,
+  code = BAD_REQUEST,
+  id: RequestId | null = null,
+): void {
+  const body = errorBody(message, code, id);
+  response.writeHead(status, headersOf(body)).end(body);
 }
 
-function parseMessages(body: string): JSONRPCMessage[] | 'not JSON' | 'not JSON-RPC' {
-  let value: unknown;
-  try {
-    value = JSON.parse(body);
-  } catch {
-    return 'not JSON';
-  }
-  const messages = Array.isArray(value) ? value : [value];
-  return messages.length > 0 && messages.every(isMessage) ? messages : 'not JSON-RPC';
+function errorBody(message: string, code: number, id: RequestId | null): string {
+  return JSON.stringify({ jsonrpc: '2.0', error: { code, message }, id });
 }
 
-/** Enough for the session to take it from here: a request, a notification or a response. */
-function isMessage(value: unknown): value is JSONRPCMessage {
-  if (typeof value !== 'object' || value === null || !('jsonrpc' in value) || value.jsonrpc !== '2.0') return false;
-  if ('id' in value && typeof value.id !== 'string' && typeof value.id !== 'number') return false;
-  return 'method' in value
-    ? typeof value.method === 'string'
-    : 'id' in value && ('result' in value || 'error' in value);
+function headersOf(body: string): OutgoingHttpHeaders {
+  return { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
 }

@@ -4,12 +4,16 @@ import type { ServerResponse } from 'node:http';
 import type { JSONRPCMessage, RequestId, Transport, TransportSendOptions } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
+import { messageOf } from '../base/errors.ts';
 
 /** A request unanswered for this long gets its headers and then signs of life, so that no client or proxy gives up. */
 const STREAM_AFTER_MS = 5000;
 const KEEP_ALIVE_MS = 15_000;
+const INTERNAL_ERROR = -32603;
 /** What is kept for a client that has not opened its stream yet. */
 const MAX_QUEUED = 256;
+/** What may wait in a stream for a client to read it. */
+const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 
 const STREAM_HEADERS = {
   'content-type': 'text/event-stream',
@@ -29,17 +33,39 @@ export class HttpTransport implements Transport {
   private stream: EventStream | undefined;
   private queue: JSONRPCMessage[] = [];
   private open = true;
+  private begun = false;
+  private lastUse: number;
 
   constructor(sessionId: string, clock: Clock) {
     this.sessionId = sessionId;
     this.clock = clock;
+    this.lastUse = clock.now();
   }
 
   async start(): Promise<void> {}
 
-  /** Takes the messages of one POST; it is answered when all its requests are, or with 202 if it has none. */
+  /** Since when nothing has been open: neither the stream nor a POST. Undefined while something is. */
+  get idleSince(): number | undefined {
+    return this.stream || this.exchanges.size > 0 ? undefined : this.lastUse;
+  }
+
+  /** An id that one of these requests shares with another of them, or with one that is not answered yet. */
+  clashOf(messages: readonly JSONRPCMessage[]): RequestId | undefined {
+    const ids = new Set<RequestId>();
+    for (const id of requestIds(messages)) {
+      if (ids.has(id) || this.exchanges.has(id)) return id;
+      ids.add(id);
+    }
+    return undefined;
+  }
+
+  /**
+   * Takes the messages of one POST; it is answered when all its requests are, or with 202 if it has none.
+   * No id may be in use: see {@link clashOf}.
+   */
   post(messages: readonly JSONRPCMessage[], response: ServerResponse): void {
-    const ids = messages.flatMap(message => ('method' in message && 'id' in message ? [message.id] : []));
+    this.lastUse = this.clock.now();
+    const ids = requestIds(messages);
     if (ids.length === 0) {
       for (const message of messages) this.onmessage?.(message);
       response.writeHead(202, { 'mcp-session-id': this.sessionId }).end();
@@ -57,7 +83,9 @@ export class HttpTransport implements Transport {
     const stream = new EventStream(response, this.sessionId, this.clock);
     this.stream = stream;
     response.once('close', () => {
-      if (this.stream === stream) this.stream = undefined;
+      if (this.stream !== stream) return;
+      this.stream = undefined;
+      this.lastUse = this.clock.now();
     });
     const queue = this.queue;
     this.queue = [];
@@ -70,9 +98,13 @@ export class HttpTransport implements Transport {
         options?.relatedRequestId === undefined ? undefined : this.exchanges.get(options.relatedRequestId);
       if (exchange) exchange.push(message);
       else if (this.stream) this.stream.write(message);
-      else if (this.queue.push(message) > MAX_QUEUED) this.queue.shift();
+      // A log message that nobody listens for is not kept.
+      else if (message.method !== 'notifications/message' && this.queue.push(message) > MAX_QUEUED) this.queue.shift();
     } else if (message.id !== undefined) {
       this.settle(message.id, message);
+      // The first answer is that of `initialize`; if it was refused, there is no session.
+      if (!this.begun && 'error' in message) await this.close();
+      this.begun = true;
     }
   }
 
@@ -89,6 +121,7 @@ export class HttpTransport implements Transport {
     const exchange = this.exchanges.get(id);
     this.exchanges.delete(id);
     exchange?.settle(answer);
+    this.lastUse = this.clock.now();
   }
 }
 
@@ -122,11 +155,11 @@ class Exchange {
     this.unanswered -= 1;
     if (answer && !this.stream && !this.isBatch) {
       this.timer.dispose();
-      const body = JSON.stringify(answer);
+      const body = encode(answer);
       const headers = {
         'content-type': 'application/json',
         'content-length': Buffer.byteLength(body),
-        'mcp-session-id': this.sessionId,
+        ...('result' in answer && { 'mcp-session-id': this.sessionId }),
       };
       if (!this.response.destroyed) this.response.writeHead(200, headers).end(body);
       return;
@@ -159,7 +192,10 @@ class EventStream {
   }
 
   write(message: JSONRPCMessage): void {
-    if (!this.response.destroyed) this.response.write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
+    if (this.response.destroyed) return;
+    this.response.write(`event: message\ndata: ${encode(message)}\n\n`);
+    // A client that does not read is cut off before it costs everybody's memory.
+    if (this.response.writableLength > MAX_UNREAD_BYTES) this.response.destroy();
   }
 
   end(): void {
@@ -175,6 +211,21 @@ class EventStream {
   }
 }
 
+function requestIds(messages: readonly JSONRPCMessage[]): RequestId[] {
+  return messages.flatMap(message => ('method' in message && 'id' in message ? [message.id] : []));
+}
+
 function isCancellation(message: JSONRPCMessage): message is JSONRPCMessage & { params: { requestId: RequestId } } {
   return 'method' in message && message.method === 'notifications/cancelled' && message.params?.requestId !== undefined;
+}
+
+/** What a backend sent may be nested too deep to be written again: its caller is told so. */
+function encode(message: JSONRPCMessage): string {
+  try {
+    return JSON.stringify(message);
+  } catch (error) {
+    if (!('id' in message)) return '';
+    const told = { code: INTERNAL_ERROR, message: `The answer cannot be written as JSON: ${messageOf(error)}` };
+    return JSON.stringify({ jsonrpc: '2.0', id: message.id, error: told });
+  }
 }

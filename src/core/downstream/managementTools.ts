@@ -1,0 +1,197 @@
+// The tools with which clients manage the router itself. Names, arguments and results are those of the older systems.
+import { messageOf, UserError } from '../base/errors.ts';
+import type { Catalog, Entry } from '../router/catalog.ts';
+import type { Answer, Call, Params } from '../router/router.ts';
+
+/** What these tools act on. What goes wrong for the person's own reasons is thrown as a {@link UserError}. */
+export interface Management {
+  listBackends(): readonly Params[];
+  /** Undefined: there is none of this name. */
+  backendHealth(name: string): Params | undefined;
+  explainRoute(toolName: string): Params;
+  recentCalls(limit: number): readonly Params[];
+  registerBackend(request: RegisterRequest): Promise<Params>;
+  unregisterBackend(name: string): Promise<void>;
+  setBackendPriority(name: string, priority: number): Promise<void>;
+  reload(): Promise<Params>;
+}
+
+export interface RegisterRequest {
+  /** A URL, `npm:PKG`, `@scope/pkg`, `pypi:PKG`, a bare name, or `github:owner/repo`. */
+  readonly source: string;
+  readonly name: string | undefined;
+  readonly namespace: string | undefined;
+  readonly priority: number;
+  readonly autoStart: boolean;
+}
+
+export type ManagementLevel = 'off' | 'read_only' | 'full';
+
+interface ManagementTool {
+  readonly level: 'read_only' | 'full';
+  readonly definition: Params & { readonly name: string };
+  run(management: Management, args: Params): unknown;
+}
+
+const text = (description: string) => ({ type: 'string', description });
+const whole = (description: string, fallback?: number) => ({
+  type: 'integer',
+  description,
+  minimum: 0,
+  ...(fallback !== undefined && { default: fallback }),
+});
+
+function tool(
+  level: ManagementTool['level'],
+  name: string,
+  description: string,
+  properties: Params,
+  required: readonly string[],
+  run: ManagementTool['run'],
+): ManagementTool {
+  const annotations = level === 'read_only' ? { readOnlyHint: true, openWorldHint: false } : { openWorldHint: false };
+  return {
+    level,
+    run,
+    definition: { name, description, inputSchema: { type: 'object', properties, required }, annotations },
+  };
+}
+
+const BACKEND_NAME = { backend_name: text('As list_backends gives it') };
+
+const TOOLS: readonly ManagementTool[] = [
+  tool('read_only', 'list_backends', 'Lists the MCP servers behind this one, with their health', {}, [], management =>
+    management.listBackends(),
+  ),
+  tool(
+    'read_only',
+    'get_backend_health',
+    'How one backend is doing',
+    BACKEND_NAME,
+    ['backend_name'],
+    (management, args) => {
+      const name = textOf(args, 'backend_name');
+      return management.backendHealth(name) ?? fail(`Backend not found: ${name}`);
+    },
+  ),
+  tool(
+    'read_only',
+    'explain_route',
+    'Where a call of a tool would go now, and why; nothing is called',
+    { tool_name: text('As the tool is listed') },
+    ['tool_name'],
+    (management, args) => management.explainRoute(textOf(args, 'tool_name')),
+  ),
+  tool(
+    'read_only',
+    'recent_calls',
+    'Why the last calls went where they went, newest first',
+    { limit: whole('How many', 20) },
+    [],
+    (management, args) => management.recentCalls(wholeOf(args, 'limit', 20)),
+  ),
+  tool(
+    'full',
+    'register_backend',
+    'Adds an MCP server and starts it',
+    {
+      source: text('A URL, npm:PKG, @scope/pkg, pypi:PKG, or github:owner/repo'),
+      name: text('Default: made from the source'),
+      namespace: text('Prefix of its tools; default: the name'),
+      priority: whole('Lower is tried first', 10),
+      auto_start: { type: 'boolean', default: true },
+    },
+    ['source'],
+    (management, args) =>
+      management.registerBackend({
+        source: textOf(args, 'source'),
+        name: args.name === undefined ? undefined : textOf(args, 'name'),
+        namespace: args.namespace === undefined ? undefined : textOf(args, 'namespace'),
+        priority: wholeOf(args, 'priority', 10),
+        autoStart: args.auto_start !== false,
+      }),
+  ),
+  tool(
+    'full',
+    'unregister_backend',
+    'Ends a backend and removes it',
+    BACKEND_NAME,
+    ['backend_name'],
+    async (management, args) => {
+      const name = textOf(args, 'backend_name');
+      await management.unregisterBackend(name);
+      return { message: `Backend '${name}' unregistered successfully` };
+    },
+  ),
+  tool(
+    'full',
+    'set_backend_priority',
+    'Changes when a backend is tried; lower is earlier',
+    { ...BACKEND_NAME, priority: whole('Lower is tried first') },
+    ['backend_name', 'priority'],
+    async (management, args) => {
+      const name = textOf(args, 'backend_name');
+      const priority = wholeOf(args, 'priority');
+      await management.setBackendPriority(name, priority);
+      return { message: `Backend '${name}' has priority ${priority}` };
+    },
+  ),
+  tool(
+    'full',
+    'reload_backends_config',
+    'Reads the configuration file again and applies what changed',
+    {},
+    [],
+    management => management.reload(),
+  ),
+];
+
+/** The catalog as clients see it: these tools come last, and a backend's tool of the same name gives way. */
+export function withManagementTools(catalog: Catalog, level: ManagementLevel): Catalog {
+  const own = TOOLS.filter(each => isOf(each, level)).map(({ definition }): [string, Entry] => {
+    const { name } = definition;
+    return [name, { exposedName: name, pool: '', name, definition, spellings: new Set(), candidates: [] }];
+  });
+  const others = [...catalog.tools].filter(([name]) => !own.some(([taken]) => taken === name));
+  return { ...catalog, tools: new Map([...others, ...own]) };
+}
+
+/** Runs a management tool of a level; undefined if it has none of this name. What goes wrong is a tool error. */
+export function callManagementTool(
+  { params }: Call,
+  level: ManagementLevel,
+  management: Management,
+): Promise<Answer> | undefined {
+  const found = TOOLS.find(each => each.definition.name === params.name && isOf(each, level));
+  return found && run(found, (params.arguments ?? {}) as Params, management);
+}
+
+async function run(found: ManagementTool, args: Params, management: Management): Promise<Answer> {
+  try {
+    const value = await found.run(management, args);
+    return { kind: 'result', result: { content: [{ type: 'text', text: JSON.stringify(value, undefined, 2) }] } };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { kind: 'result', result: { isError: true, content: [{ type: 'text', text: messageOf(error) }] } };
+  }
+}
+
+function isOf({ level: needed }: ManagementTool, level: ManagementLevel): boolean {
+  return level === 'full' || level === needed;
+}
+
+function fail(message: string): never {
+  throw new UserError(message);
+}
+
+function textOf(args: Params, key: string): string {
+  const value = args[key];
+  return typeof value === 'string' && value !== '' ? value : fail(`The argument "${key}" must be a text.`);
+}
+
+function wholeOf(args: Params, key: string, fallback?: number): number {
+  const value = args[key] ?? fallback;
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0
+    ? value
+    : fail(`The argument "${key}" must be a whole number from 0 on.`);
+}

@@ -1,0 +1,120 @@
+// An HttpListener whose answers the test gives itself, on a clock that it moves, and a client that can send it anything.
+import { once } from 'node:events';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import type { TestContext } from 'node:test';
+import { HttpListener, type HttpListenerOptions } from '../../../src/core/downstream/httpListener.ts';
+import type { SessionPorts } from '../../../src/core/downstream/session.ts';
+import type { Catalog } from '../../../src/core/router/catalog.ts';
+import { ClientRequests } from '../../../src/core/router/clientRequests.ts';
+import type { Answer } from '../../../src/core/router/router.ts';
+import { FakeClock } from '../../support/fakeClock.ts';
+
+export const TOKEN = 'secret';
+export const INITIALIZE = {
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
+} as const;
+export const EMPTY_CATALOG: Catalog = {
+  tools: new Map(),
+  prompts: new Map(),
+  resources: new Map(),
+  templates: new Map(),
+  toolAliases: new Map(),
+};
+
+export interface Reply {
+  readonly status: number;
+  readonly type: string | undefined;
+  readonly session: string | undefined;
+  readonly connection: string | undefined;
+  readonly body: string;
+}
+
+type Headers = Readonly<Record<string, string>>;
+
+/** What a session needs, with a router that answers everything with nothing, unless told otherwise. */
+export function scriptedPorts(router: Partial<SessionPorts['router']> = {}): SessionPorts {
+  const nothing = async (): Promise<Answer> => ({ kind: 'result', result: {} });
+  const silent = () => {};
+  const log = { debug: silent, info: silent, warning: silent, error: silent };
+  return {
+    serverInfo: { name: 'switchyard', title: 'Switchyard', version: '0.0.0' },
+    router: {
+      callTool: nothing,
+      getPrompt: nothing,
+      readResource: nothing,
+      subscribe: nothing,
+      complete: nothing,
+      ...router,
+    },
+    clients: new ClientRequests(() => EMPTY_CATALOG, log),
+    log,
+    catalog: async () => EMPTY_CATALOG,
+    notifyBackends: silent,
+    onLogLevelChange: silent,
+  };
+}
+
+/** Listens for the time of one test. */
+export async function scriptedListener(
+  t: TestContext,
+  {
+    router = {},
+    options = {},
+  }: { router?: Partial<SessionPorts['router']>; options?: Partial<HttpListenerOptions> } = {},
+) {
+  const clock = new FakeClock();
+  const ports = scriptedPorts(router);
+  const listener = await HttpListener.listen({ host: '127.0.0.1', port: 0, token: TOKEN, ...options }, clock, ports);
+  t.after(() => listener.close());
+  return { listener, clock, clients: ports.clients, ...clientOf(listener.url) };
+}
+
+/** Sends requests that no MCP client would, and gives what came back. */
+export function clientOf(url: string) {
+  const start = (method: string, headers: Headers, path: string, contentType = 'application/json'): ClientRequest =>
+    request(new URL(path, url), {
+      method,
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': contentType, ...headers },
+    });
+  /** The response as soon as its headers are there. */
+  const open = async (method: string, headers: Headers = {}, body?: unknown, path = '/mcp') => {
+    const outgoing = start(method, headers, path);
+    outgoing.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body));
+    return responseTo(outgoing);
+  };
+  /** The response as soon as it has ended. */
+  const send = async (method: string, headers?: Headers, body?: unknown, path?: string): Promise<Reply> =>
+    whole(await open(method, headers, body, path));
+  /** Begins a session; gives the headers that say so. */
+  const begin = async (): Promise<Headers> => {
+    const { session } = await send('POST', {}, INITIALIZE);
+    if (session === undefined) throw new Error('no session was begun');
+    return { 'mcp-session-id': session };
+  };
+  return { start, open, send, begin };
+}
+
+export async function responseTo(outgoing: ClientRequest): Promise<IncomingMessage> {
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+  return response;
+}
+
+export async function whole(response: IncomingMessage): Promise<Reply> {
+  let body = '';
+  for await (const chunk of response.setEncoding('utf8')) body += chunk;
+  const session = response.headers['mcp-session-id'];
+  return {
+    status: response.statusCode ?? 0,
+    type: response.headers['content-type'],
+    session: typeof session === 'string' ? session : undefined,
+    connection: response.headers.connection,
+    body,
+  };
+}
+
+export function toolCall(id: unknown, extra: Readonly<Record<string, unknown>> = {}) {
+  return { jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'x', arguments: {} }, ...extra };
+}
