@@ -45,7 +45,7 @@ SIGTERM or Ctrl-C lets calls in flight finish and ends; a second one ends at onc
     examples: [
       ['switchyard serve', 'on stdio, for a client that starts it'],
       ['switchyard serve --port 8000', 'on http://127.0.0.1:8000/mcp'],
-      ['switchyard serve --host 0.0.0.0 --auth-token-file token.txt', 'for other machines, with a token'],
+      ['switchyard serve --port 8000 --host 0.0.0.0 --auth-token-file token.txt', 'for other machines, with a token'],
     ],
     exitCodes: '0 stopped by a signal or by its client, 1 could not listen, 2 usage or configuration.',
   },

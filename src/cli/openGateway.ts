@@ -1,5 +1,6 @@
 // What every command that runs backends starts from.
 import { constants, homedir } from 'node:os';
+import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import { systemClock } from '../core/base/clock.ts';
 import type { Logger } from '../core/base/log.ts';
@@ -22,6 +23,7 @@ export function openGateway(config: string | undefined, environment: Environment
       input: id => env[`SWITCHYARD_INPUT_${id}`] ?? env[`SWITCHYARD_INPUT_${id.toUpperCase().replace(/\W/g, '_')}`],
       overrides: environment.overrides,
     },
+    stateDirectory: join(env.XDG_STATE_HOME || join(home, '.local/state'), 'switchyard'),
     defaultCwd: cwd,
     environment: async () => env,
     serverInfo: { name, title: name, version: manifest.version },

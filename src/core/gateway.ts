@@ -1,12 +1,14 @@
 // Composition root: configuration → backends → catalog → sessions. Both faces start here.
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { Debounced, deferred } from './base/async.ts';
 import type { Clock } from './base/clock.ts';
 import { type Disposable, DisposableStore } from './base/disposable.ts';
+import { UserError } from './base/errors.ts';
 import { Emitter } from './base/event.ts';
 import type { Logger } from './base/log.ts';
+import { addBackend, type ConfigEdit, editConfigFile, removeBackend, setBackendKey } from './config/edit.ts';
 import {
   formatProblem,
   type LoadOptions,
@@ -15,25 +17,38 @@ import {
   type Problem,
   parseConfig,
 } from './config/load.ts';
-import { type Config, routingSchema, serverSchema } from './config/schema.ts';
+import { type BackendConfig, type Config, routingSchema, serverSchema } from './config/schema.ts';
 import { watchConfig } from './config/watch.ts';
 import { HttpListener, type HttpListenerOptions } from './downstream/httpListener.ts';
+import { callManagementTool, withManagementTools } from './downstream/managementTools.ts';
 import { Session, type SessionPorts } from './downstream/session.ts';
+import { KeptCatalog } from './keptCatalog.ts';
+import { digest, digestsOf, ListFeed } from './listFeed.ts';
+import { createManagement } from './management.ts';
+import { Overlay } from './overlay.ts';
 import { buildCatalog, type Catalog } from './router/catalog.ts';
 import { type Caller, ClientRequests } from './router/clientRequests.ts';
+import type { Decision } from './router/decisions.ts';
+import type { Explanation } from './router/explain.ts';
 import { type Params, Router, WireError } from './router/router.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
-import type { BackendPorts } from './upstream/backend.ts';
+import type { BackendPorts } from './upstream/backendPorts.ts';
 import { BackendSet, type Difference } from './upstream/backendSet.ts';
-import { connect } from './upstream/connect.ts';
-import type { StdioTransport } from './upstream/stdioTransport.ts';
+import { Children } from './upstream/children.ts';
+import { type TryReport, tryBackend } from './upstream/tryBackend.ts';
+import { Watchdog } from './upstream/watchdog.ts';
 
 export type { HttpListener } from './downstream/httpListener.ts';
 export type { Snapshot } from './snapshot.ts';
+export type { TryReport } from './upstream/tryBackend.ts';
 
 export interface GatewayOptions {
   /** Absolute path. */
   readonly configFile: string;
+  /** Whether what is changed while running is written to the file; else it lasts until the end of the run. */
+  readonly persist?: boolean;
+  /** Where what backends offer is kept from one run to the next; undefined: it is not. */
+  readonly stateDirectory?: string;
   readonly loadOptions: LoadOptions;
   /** Working directory of stdio backends that name none. */
   readonly defaultCwd: string;
@@ -49,11 +64,6 @@ export interface ReloadReport extends Difference {
   readonly errors: readonly string[];
 }
 
-/** What trying a backend apart from the running ones found. */
-export type TryReport =
-  | { readonly ok: true; readonly serverName: string; readonly tools: readonly string[] }
-  | { readonly ok: false; readonly message: string; readonly stderrTail: readonly string[] };
-
 /** What became of a tool call made by a face. */
 export type CallReport =
   | { readonly kind: 'answered'; readonly result: Params }
@@ -62,10 +72,10 @@ export type CallReport =
 
 /** A first list waits this long for backends that have neither answered nor failed. */
 const FIRST_LIST_MS = 1000;
-const LIST_CHANGED_DEBOUNCE_MS = 50;
 const SNAPSHOT_DEBOUNCE_MS = 100;
+/** Whatever the file says: with the ladder that ends a process, everything is to be gone 9 s after a SIGTERM. */
+const MOST_DRAIN_MS = 6000;
 const LOG_LINES = 200;
-const TAIL_LINES = 20;
 const METHOD_NOT_FOUND = -32601;
 
 const NOTHING: Config = {
@@ -82,18 +92,23 @@ export class Gateway implements Disposable {
   private readonly router: Router;
   private readonly clients: ClientRequests;
   private readonly listeners = new Set<HttpListener>();
-  private readonly children = new Set<StdioTransport>();
+  private readonly watchdog: Watchdog;
+  private readonly children: Children;
   private readonly lines = new Map<string, string[]>();
   private readonly disposables = new DisposableStore();
   private readonly changed = new Emitter();
   private readonly logged = new Emitter<{ readonly backend: string; readonly line: string }>();
   private readonly announce: Debounced;
-  private readonly announceLists: Debounced;
+  private readonly listFeed: ListFeed;
   private config = NOTHING;
+  /** As read, without what was changed while running. */
+  private fileConfig = NOTHING;
+  private readonly overlay = new Overlay();
   private problems: readonly Problem[] = [];
   private configError: string | undefined;
+  private kept: KeptCatalog | undefined;
   private merged: Catalog | undefined;
-  private announced = digests(buildCatalog([], NOTHING.routing));
+  private exposed: Catalog | undefined;
   private firstLists: Promise<unknown> = Promise.resolve();
 
   /** Anything in the snapshot may differ; at most ten times a second. */
@@ -104,29 +119,57 @@ export class Gateway implements Disposable {
   constructor(options: GatewayOptions) {
     this.options = options;
     const { clock, log } = options;
+    this.watchdog = new Watchdog(log);
+    this.children = new Children(this.watchdog);
     this.announce = this.disposables.add(new Debounced(clock, SNAPSHOT_DEBOUNCE_MS, () => this.changed.fire()));
-    this.announceLists = this.disposables.add(new Debounced(clock, LIST_CHANGED_DEBOUNCE_MS, () => this.tellClients()));
-    this.backends = new BackendSet(this.backendPorts());
+    this.listFeed = this.disposables.add(
+      new ListFeed(
+        clock,
+        () => this.exposedCatalog(),
+        method => this.clients.broadcast(method),
+      ),
+    );
+    this.backends = new BackendSet(this.backendPorts(), config => this.kept?.listsFor(config));
     this.clients = new ClientRequests(() => this.catalog(), log);
-    this.router = new Router({ catalog: () => this.catalog(), backends: () => this.backends.all });
+    this.router = new Router({
+      clock,
+      onDecision: () => this.announce.trigger(),
+      surroundings: () => ({ catalog: this.catalog(), backends: this.backends.all, routing: this.config.routing }),
+    });
   }
 
   /** Reads the configuration, starts every backend at once and watches the file; does not wait for the backends. */
   async start(): Promise<LoadResult> {
     const { configFile, clock } = this.options;
-    const result = await this.load();
+    const { stateDirectory, log } = this.options;
+    const [result, kept] = await Promise.all([
+      this.load(),
+      stateDirectory === undefined
+        ? undefined
+        : KeptCatalog.open({ directory: stateDirectory, configFile, clock, log }),
+    ]);
+    this.kept = kept;
     if (result.ok) this.apply(result.config);
     this.disposables.add(watchConfig(configFile, clock, () => void this.reload()));
     const patience = deferred();
     const timer = this.disposables.add(clock.schedule(FIRST_LIST_MS, patience.resolve));
-    this.firstLists = Promise.race([this.whenSettled().finally(() => timer.dispose()), patience.promise]);
+    const unknown = this.backends.all.filter(({ config, hasListed }) => config.auto_start && !hasListed);
+    const known = Promise.all(unknown.map(backend => backend.whenSettled()));
+    this.firstLists = Promise.race([known.finally(() => timer.dispose()), patience.promise]);
     return result;
   }
 
   /** Reads the configuration again and applies the difference. A broken file changes nothing that runs. */
   async reload(): Promise<ReloadReport> {
     const result = await this.load();
-    if (result.ok) return { ...this.apply(result.config), errors: [] };
+    if (result.ok) {
+      const difference = this.apply(result.config);
+      const changes = Object.entries(difference).flatMap(([kind, names]) =>
+        names.length > 0 ? `${kind}: ${names.join(', ')}` : [],
+      );
+      if (changes.length > 0) this.options.log.info(`Configuration applied (${changes.join('; ')})`);
+      return { ...difference, errors: [] };
+    }
     return { added: [], removed: [], updated: [], errors: result.problems.map(formatProblem) };
   }
 
@@ -139,7 +182,7 @@ export class Gateway implements Disposable {
       problems,
       configError,
       backends: this.backends.all,
-      catalog: this.catalog(),
+      catalog: this.exposedCatalog(),
     });
   }
 
@@ -156,7 +199,62 @@ export class Gateway implements Disposable {
 
   /** A hash of the configuration and of everything offered. */
   version(): string {
-    return hash([this.config, digests(this.catalog())]);
+    return digest([this.config, digestsOf(this.exposedCatalog())]);
+  }
+
+  /** Finds out now whether a backend works; one that is not connected is started. */
+  async checkNow(name: string): Promise<void> {
+    await this.backends.find(name)?.check();
+  }
+
+  /** Holds a backend's circuit open until it is resumed; calls go elsewhere, what runs keeps running. Not saved. */
+  pause(name: string): void {
+    this.backends.find(name)?.breaker.hold();
+  }
+
+  resume(name: string): void {
+    this.backends.find(name)?.breaker.release();
+  }
+
+  /** Closes a backend's circuit and forgets its failures. */
+  resetCircuit(name: string): void {
+    this.backends.find(name)?.breaker.reset();
+  }
+
+  /**
+   * Adds a backend: to the file if changes made while running are kept there, else until the end of this run.
+   * @param entry an entry of `backends:`. Rejects with a UserError if it cannot be used.
+   */
+  async addBackend(entry: Record<string, unknown> & { readonly name: string }): Promise<void> {
+    if (this.options.persist) return this.edit(addBackend(entry));
+    const parsed = this.parseEntry(entry);
+    if (!parsed.ok) throw new UserError(parsed.message);
+    this.overlay.add(parsed.config);
+    this.apply(this.fileConfig);
+  }
+
+  /** Ends a backend and removes it, from the file or until the end of this run. */
+  async removeBackend(name: string): Promise<void> {
+    if (this.options.persist) return this.edit(removeBackend(name));
+    this.overlay.remove(name);
+    this.apply(this.fileConfig);
+  }
+
+  /** Changes when a backend is tried, in the file or until the end of this run. */
+  async setPriority(name: string, priority: number): Promise<void> {
+    if (this.options.persist) return this.edit(setBackendKey(name, 'priority', priority));
+    this.overlay.setPriority(name, priority);
+    this.apply(this.fileConfig);
+  }
+
+  /** Where a call of a tool would go now, and why; nothing is called. */
+  explainRoute(name: string): Explanation {
+    return this.router.explain(name);
+  }
+
+  /** Why the last calls went where they went, newest first. */
+  recentCalls(limit?: number): readonly Decision[] {
+    return this.router.decisions.recent(limit);
   }
 
   /** Restarts a backend; does nothing for a name that is not running. */
@@ -169,26 +267,12 @@ export class Gateway implements Disposable {
    * @param entry an entry of `backends:`
    */
   async try(entry: unknown, signal: AbortSignal): Promise<TryReport> {
-    const { configFile, loadOptions, clock, serverInfo, defaultCwd } = this.options;
-    const parsed = parseConfig(JSON.stringify({ backends: [entry] }), configFile, loadOptions);
-    const config = parsed.ok ? parsed.config.backends[0] : undefined;
-    if (!config)
-      return { ok: false, message: parsed.problems.map(({ message }) => message).join('\n'), stderrTail: [] };
-    const tail: string[] = [];
-    const onLine = (line: string) => void (tail.push(line) > TAIL_LINES && tail.shift());
-    const ignore = {
-      onNotification: () => {},
-      onRequest: () => Promise.reject(nobodyToAsk('It is only being tried')),
-      onEnd: () => {},
-    };
+    const { clock, serverInfo, defaultCwd } = this.options;
+    const parsed = this.parseEntry(entry);
+    if (!parsed.ok) return { ok: false, message: parsed.message, stderrTail: [] };
     const environment = await this.options.environment();
     const { version } = serverInfo;
-    const context = { clock, version, defaultCwd, environment, onLine, children: this.children };
-    const tried = await connect(config, context, ignore, signal);
-    if (!tried.ok) return { ok: false, message: tried.failure.message, stderrTail: tail };
-    const { connection, lists } = tried.value;
-    await connection.close();
-    return { ok: true, serverName: connection.serverInfo.name, tools: lists.tools.map(tool => String(tool.name)) };
+    return tryBackend(parsed.config, { clock, version, defaultCwd, environment, children: this.children }, signal);
   }
 
   /** Calls a tool as a client would, once it is known or every backend has settled. */
@@ -231,7 +315,9 @@ export class Gateway implements Disposable {
   /** Takes no new calls, gives those in flight their grace, then ends everything; resolves when it is gone. */
   async stop(): Promise<void> {
     this.disposables.dispose();
-    await this.backends.stop(this.config.server.drain_seconds * 1000);
+    await this.backends.stop(Math.min(this.config.server.drain_seconds * 1000, MOST_DRAIN_MS));
+    await this.kept?.flush();
+    this.watchdog.dispose();
     await Promise.all([...this.listeners].map(listener => listener.close()));
   }
 
@@ -239,7 +325,9 @@ export class Gateway implements Disposable {
   dispose(): void {
     this.disposables.dispose();
     void this.backends.stop(0);
+    void this.kept?.flush();
     for (const child of this.children) child.kill();
+    this.watchdog.dispose();
     for (const listener of this.listeners) void listener.close();
   }
 
@@ -253,8 +341,26 @@ export class Gateway implements Disposable {
     return result;
   }
 
-  private apply(config: Config): Difference {
+  private parseEntry(entry: unknown): { ok: true; config: BackendConfig } | { ok: false; message: string } {
+    const { configFile, loadOptions } = this.options;
+    const parsed = parseConfig(JSON.stringify({ backends: [entry] }), configFile, loadOptions);
+    const config = parsed.ok ? parsed.config.backends[0] : undefined;
+    return config
+      ? { ok: true, config }
+      : { ok: false, message: parsed.problems.map(({ message }) => message).join('\n') };
+  }
+
+  private async edit(edit: ConfigEdit): Promise<void> {
+    await editConfigFile(this.options.configFile, edit);
+    await this.reload();
+  }
+
+  private apply(fileConfig: Config): Difference {
+    this.fileConfig = fileConfig;
+    const config = this.overlay.over(fileConfig);
     this.config = config;
+    // A mistake in an entry does not cost that backend what is known of it.
+    this.kept?.retain([...config.backends, ...config.rejected].map(({ name }) => name));
     const difference = this.backends.apply(config.backends, config.server.drain_seconds * 1000);
     this.listsChanged();
     this.announce.trigger();
@@ -266,20 +372,17 @@ export class Gateway implements Disposable {
     return this.merged;
   }
 
-  private listsChanged(): void {
-    this.merged = undefined;
-    this.announce.trigger();
-    this.announceLists.trigger();
+  /** As clients see it: with the management tools. */
+  private exposedCatalog(): Catalog {
+    this.exposed ??= withManagementTools(this.catalog(), this.config.server.management_tools);
+    return this.exposed;
   }
 
-  /** Tells clients which of their lists differ from what they were last told of. */
-  private tellClients(): void {
-    const now = digests(this.catalog());
-    const before = this.announced;
-    this.announced = now;
-    if (now.tools !== before.tools) this.clients.broadcast('notifications/tools/list_changed');
-    if (now.prompts !== before.prompts) this.clients.broadcast('notifications/prompts/list_changed');
-    if (now.resources !== before.resources) this.clients.broadcast('notifications/resources/list_changed');
+  private listsChanged(): void {
+    this.merged = undefined;
+    this.exposed = undefined;
+    this.announce.trigger();
+    this.listFeed.changed();
   }
 
   private async whenKnown(name: string): Promise<void> {
@@ -294,14 +397,23 @@ export class Gateway implements Disposable {
 
   private sessionPorts(): SessionPorts {
     const { serverInfo, log } = this.options;
+    const { router } = this;
+    const management = createManagement(this);
     return {
       serverInfo,
       log,
-      router: this.router,
+      router: {
+        callTool: call =>
+          callManagementTool(call, this.config.server.management_tools, management) ?? router.callTool(call),
+        getPrompt: call => router.getPrompt(call),
+        readResource: call => router.readResource(call),
+        subscribe: (method, call) => router.subscribe(method, call),
+        complete: call => router.complete(call),
+      },
       clients: this.clients,
       catalog: async () => {
         await this.firstLists;
-        return this.catalog();
+        return this.exposedCatalog();
       },
       notifyBackends: method => {
         for (const backend of this.backends.all) backend.notify(method);
@@ -317,6 +429,7 @@ export class Gateway implements Disposable {
     const { clock, log, defaultCwd, environment, serverInfo } = this.options;
     return {
       clock,
+      log,
       defaultCwd,
       environment,
       version: serverInfo.version,
@@ -335,6 +448,7 @@ export class Gateway implements Disposable {
       onListsChange: backend => {
         const { logLevel } = this.clients;
         if (logLevel) void backend.setLogLevel(logLevel);
+        this.kept?.keep(backend.config, backend.lists);
         this.listsChanged();
       },
     };
@@ -345,18 +459,4 @@ const MAX_STDIO_MESSAGE_BYTES = 64 * 1024 * 1024;
 
 function nobodyToAsk(reason: string): WireError {
   return new WireError({ code: METHOD_NOT_FOUND, message: `${reason}: nobody can be asked` });
-}
-
-function digests(catalog: Catalog): { tools: string; prompts: string; resources: string } {
-  const of = (...maps: ReadonlyMap<string, { definition: unknown }>[]) =>
-    hash(maps.map(map => Array.from(map.values(), ({ definition }) => definition)));
-  return {
-    tools: of(catalog.tools),
-    prompts: of(catalog.prompts),
-    resources: of(catalog.resources, catalog.templates),
-  };
-}
-
-function hash(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
 }

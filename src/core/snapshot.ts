@@ -1,9 +1,11 @@
 // A read-only picture of everything running. Every face renders this and nothing else.
 import type { Problem } from './config/load.ts';
 import type { BackendConfig, Config, Launch } from './config/schema.ts';
+import type { CircuitState } from './health/circuitBreaker.ts';
 import type { Catalog, Entry } from './router/catalog.ts';
 import { exposedNamespace } from './router/toolNames.ts';
-import type { Backend, BackendState } from './upstream/backend.ts';
+import type { Backend } from './upstream/backend.ts';
+import type { BackendState } from './upstream/backendState.ts';
 
 export interface Snapshot {
   readonly configFile: string;
@@ -30,6 +32,11 @@ export interface BackendSnapshot {
     | BackendState
     | { readonly kind: 'disabled' }
     | { readonly kind: 'rejected'; readonly message: string };
+  readonly circuit: CircuitState;
+  /** Connected, its lists read, its circuit closed. */
+  readonly healthy: boolean;
+  /** How often it was started again. */
+  readonly restarts: number;
   readonly tools: readonly ToolSnapshot[];
   readonly prompts: readonly ItemSnapshot[];
   /** Resources and resource templates. */
@@ -87,6 +94,9 @@ export function takeSnapshot({ config, backends, catalog, ...rest }: SnapshotSou
 const DEFAULT_PRIORITY = 10;
 
 const NOT_RUNNING = {
+  circuit: { kind: 'closed', failures: 0 },
+  healthy: false,
+  restarts: 0,
   tools: [],
   prompts: [],
   resources: [],
@@ -94,7 +104,7 @@ const NOT_RUNNING = {
   latencyMs: undefined,
   errorCount: 0,
   lastError: undefined,
-};
+} as const;
 
 function snapshotOf(config: BackendConfig, backend: Backend | undefined, catalog: Catalog): BackendSnapshot {
   const { name, priority, enabled, launch } = config;
@@ -111,6 +121,9 @@ function snapshotOf(config: BackendConfig, backend: Backend | undefined, catalog
   return {
     ...fixed,
     state: backend.state,
+    circuit: backend.breaker.state,
+    healthy: backend.isHealthy,
+    restarts: backend.restarts,
     tools: itemsOf(catalog.tools, backend).map(([item, entry]) => ({
       ...item,
       readOnly: annotation(entry, 'readOnlyHint') === true,

@@ -118,7 +118,10 @@ async function both(t: TestContext, launch: Command | { url: string }) {
   const direct = new BareStdioClient(command, args);
   t.after(() => direct.close());
   await direct.initialize();
-  const gateway = await startGateway(t, { backends: [{ name: 'rich', ...launch }] });
+  const gateway = await startGateway(t, {
+    backends: [{ name: 'rich', ...launch }],
+    server: { management_tools: 'off' },
+  });
   await gateway.gateway.whenSettled();
   return { direct, routed: await gateway.client() };
 }

@@ -1,0 +1,128 @@
+// What the management tools see and do, over the gateway.
+import { UserError } from './base/errors.ts';
+import type { Management, RegisterRequest } from './downstream/managementTools.ts';
+import type { Gateway } from './gateway.ts';
+import type { CircuitState } from './health/circuitBreaker.ts';
+import type { Decision } from './router/decisions.ts';
+import type { BackendSnapshot } from './snapshot.ts';
+
+const CIRCUITS: Readonly<Record<CircuitState['kind'], string>> = {
+  closed: 'CLOSED',
+  open: 'OPEN',
+  'held-open': 'OPEN',
+  'half-open': 'HALF_OPEN',
+};
+
+/** The gateway as the management tools need it: the older systems' words for what our snapshot holds. */
+export function createManagement(gateway: Gateway): Management {
+  const find = (name: string) => gateway.snapshot().backends.find(backend => backend.name === name);
+  const found = (name: string): BackendSnapshot => {
+    const backend = find(name);
+    if (!backend) throw new UserError(`Backend not found: ${name}`);
+    return backend;
+  };
+  return {
+    listBackends: () => gateway.snapshot().backends.map(describe),
+    backendHealth: name => {
+      const backend = find(name);
+      return backend && { ...healthOf(backend), last_error: backend.lastError?.message ?? null };
+    },
+    explainRoute: name => {
+      const { candidates, ...rest } = gateway.explainRoute(name);
+      return {
+        ...rest,
+        candidates: candidates.map(({ originalName, wouldBeTried, ...candidate }) => ({
+          ...candidate,
+          original_name: originalName,
+          would_be_tried: wouldBeTried,
+        })),
+      };
+    },
+    recentCalls: limit => gateway.recentCalls(limit).map(describeDecision),
+    registerBackend: async request => {
+      const entry = entryOf(request);
+      if (find(entry.name)) throw new UserError(`Backend already exists: ${entry.name}`);
+      await gateway.addBackend(entry);
+      const backend = found(entry.name);
+      return {
+        backend_name: backend.name,
+        namespace: backend.namespace,
+        url: urlOf(backend),
+        started: backend.state.kind !== 'idle',
+        message: `Backend '${backend.name}' registered successfully`,
+      };
+    },
+    unregisterBackend: async name => {
+      found(name);
+      await gateway.removeBackend(name);
+    },
+    setBackendPriority: async (name, priority) => {
+      found(name);
+      await gateway.setPriority(name, priority);
+    },
+    reload: async () => ({ ...(await gateway.reload()) }),
+  };
+}
+
+function describe(backend: BackendSnapshot): Record<string, unknown> {
+  const { namespace, priority, kind, state, tools, inFlight, restarts, latencyMs } = backend;
+  return {
+    ...healthOf(backend),
+    url: urlOf(backend),
+    namespace,
+    priority,
+    is_managed: kind === 'stdio',
+    is_running:
+      state.kind === 'ready' || state.kind === 'draining' || (state.kind === 'connecting' && kind === 'stdio'),
+    state: state.kind,
+    paused: backend.circuit.kind === 'held-open',
+    tool_count: tools.length,
+    in_flight: inFlight,
+    latency_ms: latencyMs ?? null,
+    restarts,
+  };
+}
+
+function healthOf({ name, healthy, circuit, errorCount }: BackendSnapshot): Record<string, unknown> {
+  return { name, healthy, circuit_state: CIRCUITS[circuit.kind], error_count: errorCount };
+}
+
+function urlOf({ kind, target }: BackendSnapshot): string | null {
+  return kind === 'remote' ? target : null;
+}
+
+function describeDecision({ at, passedOver, attempts, ...decision }: Decision): Record<string, unknown> {
+  return {
+    ...decision,
+    at: new Date(at).toISOString(),
+    passed_over: passedOver.map(({ retryAt, ...each }) => ({
+      ...each,
+      ...(retryAt !== undefined && { retry_at: new Date(retryAt).toISOString() }),
+    })),
+    attempts: attempts.map(attempt => ({ ...attempt, at: new Date(attempt.at).toISOString() })),
+  };
+}
+
+/** An entry of `backends:`; where no name is given it is that of the repository or package. */
+function entryOf({
+  source,
+  name,
+  namespace,
+  priority,
+  autoStart,
+}: RegisterRequest): Record<string, unknown> & { name: string } {
+  const own = name ?? nameIn(source) ?? namespace;
+  if (own === undefined) throw new UserError('A URL says no name: give "name" or "namespace" too.');
+  return { name: own, source, priority, auto_start: autoStart, ...(namespace !== undefined && { namespace }) };
+}
+
+function nameIn(source: string): string | undefined {
+  if (/^https?:/.test(source)) return undefined;
+  const last =
+    source
+      .replace(/^(npm|pypi|github):/, '')
+      .split('/')
+      .at(-1) ?? source;
+  const bare = last.replace(/@[^@]*$/, '') || last;
+  return source.startsWith('github:') ? bare : bare.replaceAll('-', '_');
+}

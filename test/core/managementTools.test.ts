@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, it, type TestContext } from 'node:test';
+import { fixtureCommand } from '../support/fixtures.ts';
+import { startGateway } from '../support/gateway.ts';
+
+const echo = (name: string, more = {}) => ({ name, ...fixtureCommand('servers/echo.mjs'), ...more });
+
+/** A router with these backends, and a client that calls its management tools. */
+async function managed(t: TestContext, level: string, backends: object[]) {
+  const gateway = await startGateway(t, { backends, server: { management_tools: level } });
+  await gateway.gateway.whenSettled();
+  const client = await gateway.client();
+  const call = async (name: string, args = {}) => {
+    const { result, error } = await client.callTool(name, args);
+    if (error) return error;
+    const [{ text }] = result.content;
+    return result.isError ? text : JSON.parse(text);
+  };
+  return { gateway, client, call };
+}
+
+describe('Management tools', () => {
+  it('are those of the level', async t => {
+    const READ = ['list_backends', 'get_backend_health', 'explain_route', 'recent_calls'];
+    const FULL = ['register_backend', 'unregister_backend', 'set_backend_priority', 'reload_backends_config'];
+    for (const [level, expected] of [
+      ['off', []],
+      ['read_only', READ],
+      ['full', [...READ, ...FULL]],
+    ] as const) {
+      const { client } = await managed(t, level, []);
+      assert.deepEqual(await client.toolNames(), expected);
+    }
+  });
+
+  it('are unknown tools where the level has them not', async t => {
+    const { call } = await managed(t, 'read_only', []);
+    assert.equal((await call('unregister_backend', { backend_name: 'x' })).code, -32602);
+  });
+
+  it('list the backends in the words of the older systems', async t => {
+    const { call } = await managed(t, 'read_only', [echo('local', { priority: 3 })]);
+    const [backend] = await call('list_backends');
+    const { name, url, namespace, priority, healthy, circuit_state, error_count, is_managed, is_running } = backend;
+    assert.deepEqual(
+      { name, url, namespace, priority, healthy, circuit_state, error_count, is_managed, is_running },
+      {
+        name: 'local',
+        url: null,
+        namespace: 'local',
+        priority: 3,
+        healthy: true,
+        circuit_state: 'CLOSED',
+        error_count: 0,
+        is_managed: true,
+        is_running: true,
+      },
+    );
+  });
+
+  it('tell the health of one, and that there is none of a name', async t => {
+    const { call } = await managed(t, 'read_only', [echo('local')]);
+    assert.deepEqual(await call('get_backend_health', { backend_name: 'local' }), {
+      name: 'local',
+      healthy: true,
+      circuit_state: 'CLOSED',
+      error_count: 0,
+      last_error: null,
+    });
+    assert.equal(await call('get_backend_health', { backend_name: 'nobody' }), 'Backend not found: nobody');
+    assert.equal(await call('get_backend_health'), 'The argument "backend_name" must be a text.');
+  });
+
+  it('explain where a call would go, and where the last ones went', async t => {
+    const replicas = [
+      echo('second', { namespace: 'db', priority: 2 }),
+      echo('first', { namespace: 'db', priority: 1 }),
+    ];
+    const { call, gateway } = await managed(t, 'read_only', replicas);
+    gateway.gateway.pause('first');
+    await call('db__echo', { text: '"hi"' });
+    const explained = await call('explain_route', { tool_name: 'db__echo' });
+    assert.deepEqual(
+      explained.candidates.map(({ backend, would_be_tried, reason }: Record<string, unknown>) => [
+        backend,
+        would_be_tried,
+        reason,
+      ]),
+      [
+        ['first', false, 'paused by the user'],
+        ['second', true, undefined],
+      ],
+    );
+    const [decision] = await call('recent_calls', { limit: 1 });
+    assert.equal(decision.name, 'db__echo');
+    assert.deepEqual(decision.candidates, ['first', 'second']);
+    assert.deepEqual(decision.passed_over, [{ backend: 'first', reason: 'paused by the user' }]);
+    assert.deepEqual(
+      decision.attempts.map(({ backend, outcome }: Record<string, unknown>) => [backend, outcome]),
+      [['second', 'answered']],
+    );
+  });
+
+  it('register and unregister a backend, which a reload does not undo and no file records', async t => {
+    const { call, gateway, client } = await managed(t, 'full', [echo('local')]);
+    const before = await readFile(gateway.configFile, 'utf8');
+    const url = 'http://127.0.0.1:9/mcp';
+    const added = await call('register_backend', { source: url, namespace: 'remote' });
+    assert.deepEqual(added, {
+      backend_name: 'remote',
+      namespace: 'remote',
+      url,
+      started: true,
+      message: "Backend 'remote' registered successfully",
+    });
+    assert.equal(await call('register_backend', { source: url, name: 'remote' }), 'Backend already exists: remote');
+    assert.deepEqual(await call('reload_backends_config'), { added: [], removed: [], updated: [], errors: [] });
+    assert.deepEqual(
+      (await call('set_backend_priority', { backend_name: 'local', priority: 77 })).message,
+      "Backend 'local' has priority 77",
+    );
+    assert.equal(gateway.backend('local').priority, 77);
+    assert.equal(gateway.backend('remote').name, 'remote');
+
+    const gone = await call('unregister_backend', { backend_name: 'local' });
+    assert.deepEqual(gone, { message: "Backend 'local' unregistered successfully" });
+    assert.equal(
+      (await client.toolNames()).some(name => name.startsWith('local__')),
+      false,
+    );
+    assert.equal(await call('unregister_backend', { backend_name: 'local' }), 'Backend not found: local');
+    assert.equal(await readFile(gateway.configFile, 'utf8'), before);
+  });
+
+  it("let no backend's tool take their place", async t => {
+    const { call } = await managed(t, 'read_only', [echo('local', { tools: { rename: { echo: 'list_backends' } } })]);
+    assert.equal((await call('list_backends'))[0].name, 'local');
+  });
+});
