@@ -2,9 +2,9 @@ import * as vscode from 'vscode';
 import { messageOf } from '../core/base/errors.ts';
 import type { TryReport } from '../core/gateway.ts';
 import { type Entry, entryOfCommand, entryOfPackage, entryOfUrl, refusalOfName, suggestName } from './backendDraft.ts';
-import { count } from './backendItems.ts';
 import type { Face } from './commands.ts';
 import { editConfig } from './configFile.ts';
+import { count } from './row.ts';
 
 /** A backend on its way into the file. */
 interface Draft {

@@ -4,29 +4,10 @@ import type { Problem } from '../core/config/load.ts';
 import type { BackendSnapshot, ItemSnapshot, Snapshot, ToolSnapshot } from '../core/snapshot.ts';
 import type { RowKind } from './contributions.ts';
 import { inOrder } from './priorities.ts';
+import { count, duration, escapeMarkdown, firstLine, type Row, timeOfDay } from './row.ts';
 
 /** What an agent chat request takes at most, of all its servers together. */
 export const TOOL_LIMIT = 128;
-
-export interface Row {
-  /** Unique in the tree, and the same from one snapshot to the next. */
-  readonly id: string;
-  readonly kind: RowKind;
-  readonly label: string;
-  readonly description: string;
-  /** Markdown. */
-  readonly tooltip: string;
-  /** Of the editor's own icons. */
-  readonly icon: string;
-  readonly color?: string;
-  readonly children: readonly Row[];
-  /** Open until the person closes it. */
-  readonly isExpanded: boolean;
-  /** The backend that a command on this row is about. */
-  readonly backend?: string;
-  /** Line of the configuration file that a click opens, counted from 1. */
-  readonly line?: number;
-}
 
 /** The rows of the tree: what is wrong as a whole, then one row for each namespace, in the order of priority. */
 export function rowsOf(snapshot: Snapshot): Row[] {
@@ -56,25 +37,24 @@ export interface Counts {
 export function countsOf({ backends }: Snapshot): Counts {
   const enabled = backends.filter(({ state }) => state.kind !== 'disabled');
   return {
-    available: enabled.filter(({ state }) => state.kind === 'ready' || state.kind === 'idle').length,
+    available: enabled.filter(canTakeCalls).length,
     enabled: enabled.length,
-    failed: enabled.filter(({ state }) => state.kind === 'failed' || state.kind === 'rejected').map(({ name }) => name),
+    failed: enabled.filter(needsThePerson).map(({ name }) => name),
   };
+}
+
+function canTakeCalls({ state, circuit }: BackendSnapshot): boolean {
+  const isThere = state.kind === 'ready' || state.kind === 'idle';
+  return isThere && (circuit.kind === 'closed' || circuit.kind === 'half-open');
+}
+
+function needsThePerson({ state, circuit }: BackendSnapshot): boolean {
+  return state.kind === 'rejected' || (state.kind === 'failed' && circuit.kind !== 'held-open');
 }
 
 /** How one backend is doing, in a line. */
 export function describeBackend(backend: BackendSnapshot, problems: readonly Problem[]): string {
   return lookOf(backend, problems).text;
-}
-
-/** "1 tool", "13 tools" */
-export function count(number: number, thing: string): string {
-  return `${number} ${thing}${number === 1 ? '' : 's'}`;
-}
-
-/** Text that Markdown shows as it is. */
-export function escapeMarkdown(text: string): string {
-  return text.replace(/[\\`*_{}[\]()#+!|<>~$&-]/g, '\\$&');
 }
 
 interface Look {
@@ -87,6 +67,8 @@ interface Look {
 
 function lookOf(backend: BackendSnapshot, problems: readonly Problem[]): Look {
   const { state } = backend;
+  const circuitLook = lookOfCircuit(backend);
+  if (circuitLook) return circuitLook;
   switch (state.kind) {
     case 'ready': {
       const parts = ['Ready', count(backend.tools.length, 'tool')];
@@ -130,6 +112,34 @@ function lookOf(backend: BackendSnapshot, problems: readonly Problem[]): Look {
   }
 }
 
+/** Undefined where the circuit is not what keeps calls away. */
+function lookOfCircuit({ state, circuit }: BackendSnapshot): Look | undefined {
+  if (circuit.kind === 'held-open') return { text: 'Paused by you', icon: 'debug-pause', weight: 2 };
+  // Whatever its circuit, one that is not there is first of all not there.
+  if (state.kind !== 'ready') return undefined;
+  const color = 'list.warningForeground';
+  switch (circuit.kind) {
+    case 'closed':
+      return undefined;
+    case 'open': {
+      const text = `Paused until ${timeOfDay(circuit.until)} after ${count(circuit.failures, 'failure')}`;
+      return { text, icon: 'watch', color, weight: 4 };
+    }
+    case 'half-open': {
+      const sofar = circuit.successes === 0 ? '' : ` · ${count(circuit.successes, 'call')} went well`;
+      return { text: `Trying it out…${sofar}`, icon: 'pulse', color, weight: 3 };
+    }
+  }
+}
+
+/** What its menu goes by. */
+function kindOf({ state, circuit }: BackendSnapshot): RowKind {
+  if (state.kind === 'disabled') return 'backend.disabled';
+  if (state.kind === 'rejected') return 'backend.rejected';
+  if (circuit.kind === 'closed') return 'backend';
+  return circuit.kind === 'held-open' ? 'backend.paused' : 'backend.circuitOpen';
+}
+
 function rowOfBackend(
   backend: BackendSnapshot,
   problems: readonly Problem[],
@@ -141,7 +151,7 @@ function rowOfBackend(
   const { kind } = backend.state;
   return {
     id,
-    kind: kind === 'disabled' ? 'backend.disabled' : kind === 'rejected' ? 'backend.rejected' : 'backend',
+    kind: kindOf(backend),
     label: backend.name,
     description: showPriority && kind !== 'rejected' ? `${look.text} · priority ${backend.priority}` : look.text,
     tooltip: tooltipOf(backend, look),
@@ -171,9 +181,10 @@ function tooltipOf(backend: BackendSnapshot, look: Look): string {
   if (state.kind === 'rejected') lines.push(escapeMarkdown(state.message));
   else lines.push(escapeMarkdown(`Namespace ${backend.namespace}, priority ${backend.priority}`));
   // What went wrong before is of interest only while it does not work: a healthy backend is not blamed for its past.
-  if (backend.lastError && (state.kind === 'connecting' || state.kind === 'idle' || state.kind === 'stopped')) {
-    lines.push(escapeMarkdown(`Last error: ${backend.lastError.message}`));
+  if (backend.lastError && backend.errorCount > 0 && !backend.healthy && state.kind !== 'failed') {
+    lines.push(escapeMarkdown(`Last error, at ${timeOfDay(backend.lastError.at)}: ${backend.lastError.message}`));
   }
+  if (!backend.healthy && backend.restarts > 0) lines.push(`Started again ${count(backend.restarts, 'time')}`);
   return lines.filter(Boolean).join('\n\n');
 }
 
@@ -187,7 +198,7 @@ function rowOfNamespace(
 ): Row {
   const looks = backends.map(backend => lookOf(backend, problems));
   const worst = looks.reduce((a, b) => (b.weight > a.weight ? b : a));
-  const ready = backends.filter(({ state }) => state.kind === 'ready').length;
+  const ready = backends.filter(({ healthy }) => healthy).length;
   const tools = new Set(backends.flatMap(backend => backend.tools.map(tool => tool.exposedName))).size;
   const isAllReady = ready === backends.length;
   const description = [
@@ -227,7 +238,8 @@ function groupRow(parent: string, label: string, icon: string, items: readonly (
 }
 
 function itemRow(id: string, item: ItemSnapshot | ToolSnapshot): Row {
-  const isReadOnly = 'readOnly' in item && item.readOnly;
+  const isTool = 'readOnly' in item;
+  const isReadOnly = isTool && item.readOnly;
   const tooltip = [
     `**${escapeMarkdown(item.title ?? item.originalName)}**`,
     item.exposedName === item.originalName ? '' : `In chat: ${escapeMarkdown(item.exposedName)}`,
@@ -236,13 +248,14 @@ function itemRow(id: string, item: ItemSnapshot | ToolSnapshot): Row {
   ];
   return {
     id,
-    kind: 'item',
+    kind: isTool ? 'tool' : 'item',
     label: item.originalName,
     description: firstLine(item.description ?? item.title ?? ''),
     tooltip: tooltip.filter(Boolean).join('\n\n'),
     icon: isReadOnly ? 'eye' : 'symbol-method',
     children: [],
     isExpanded: false,
+    ...(isTool && { tool: item.exposedName }),
   };
 }
 
@@ -281,15 +294,6 @@ function problemRows({ toolCount, configError, problems }: Snapshot): Row[] {
 /** The first error of its entry in the file. */
 function errorOf({ name }: BackendSnapshot, problems: readonly Problem[]): Problem | undefined {
   return problems.find(({ severity, backend }) => severity === 'error' && backend === name);
-}
-
-function duration(ms: number): string {
-  if (ms < 1) return '<1 ms';
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
-}
-
-function firstLine(text: string): string {
-  return text.trim().split('\n', 1)[0] ?? '';
 }
 
 function uniqueIds(): (id: string) => string {

@@ -2,13 +2,15 @@ import * as vscode from 'vscode';
 import type { Problem } from '../core/config/load.ts';
 import type { BackendSnapshot, Snapshot } from '../core/snapshot.ts';
 import { addBackend } from './addBackend.ts';
-import { count, describeBackend, type Row } from './backendItems.ts';
+import { describeBackend } from './backendItems.ts';
 import type { BackendLogs } from './backendLogs.ts';
 import { editConfig, openConfigFile, reloadConfig } from './configFile.ts';
-import { COMMANDS, type CommandName } from './contributions.ts';
+import { BACKENDS_VIEW, COMMANDS, type CommandName } from './contributions.ts';
 import type { GatewayHost } from './gatewayHost.ts';
 import type { OutputLog } from './outputLog.ts';
 import { inOrder, moveBackend } from './priorities.ts';
+import type { RouteDocuments } from './routeDocuments.ts';
+import { count, type Row } from './row.ts';
 import type { Settings } from './settings.ts';
 
 /** What the commands work with. */
@@ -17,6 +19,7 @@ export interface Face {
   readonly host: GatewayHost;
   readonly log: OutputLog;
   readonly backendLogs: BackendLogs;
+  readonly routes: RouteDocuments;
 }
 
 /** `row` is what the command was run on in the tree; from the palette there is none. */
@@ -31,9 +34,14 @@ const HANDLERS: Record<CommandName, Handler> = {
   enableBackend: onBackend('Enable which backend?', isDisabled, (face, backend) => setEnabled(face, backend, true)),
   disableBackend: onBackend('Disable which backend?', isRunnable, (face, backend) => setEnabled(face, backend, false)),
   restartBackend: onBackend('Restart which backend?', isRunnable, restart),
+  checkNow: onBackend('Check which backend?', isRunnable, checkNow),
+  pauseBackend: onBackend('Pause which backend?', isPausable, pause),
+  resumeBackend: onBackend('Resume which backend?', isPaused, resume),
+  resetCircuit: onBackend('Let calls through to which backend?', isCircuitOpen, resetCircuit),
   showLog,
   openConfig: ({ settings }, row) => openConfigFile(settings.configFile, row?.line),
   reloadConfig: async ({ host }) => note(`Configuration read: ${await reloadConfig(host)}`),
+  explainRoute,
   copyEndpoint,
 };
 
@@ -83,6 +91,18 @@ function isDisabled({ state }: BackendSnapshot): boolean {
 
 function isRunnable(backend: BackendSnapshot): boolean {
   return isUsable(backend) && !isDisabled(backend);
+}
+
+function isPaused({ circuit }: BackendSnapshot): boolean {
+  return circuit.kind === 'held-open';
+}
+
+function isPausable(backend: BackendSnapshot): boolean {
+  return isRunnable(backend) && !isPaused(backend);
+}
+
+function isCircuitOpen({ circuit }: BackendSnapshot): boolean {
+  return circuit.kind === 'open' || circuit.kind === 'half-open';
 }
 
 async function snapshotOf({ host }: Face): Promise<Snapshot> {
@@ -138,6 +158,63 @@ async function restart({ host }: Face, { name }: BackendSnapshot): Promise<void>
   const { gateway } = await host.running();
   gateway.restart(name);
   note(`Restarting "${name}"…`);
+}
+
+async function checkNow(face: Face, { name }: BackendSnapshot): Promise<void> {
+  const { gateway } = await face.host.running();
+  await vscode.window.withProgress({ location: { viewId: BACKENDS_VIEW } }, () => gateway.checkNow(name));
+  const { backends, problems } = gateway.snapshot();
+  const checked = backends.find(backend => backend.name === name);
+  if (checked) note(`"${name}": ${describeBackend(checked, problems)}`);
+}
+
+async function pause({ host }: Face, { name }: BackendSnapshot): Promise<void> {
+  const { gateway } = await host.running();
+  gateway.pause(name);
+  note(`Paused "${name}": it gets no calls until you resume it`);
+}
+
+async function resume({ host }: Face, { name }: BackendSnapshot): Promise<void> {
+  const { gateway } = await host.running();
+  gateway.resume(name);
+  note(`Resumed "${name}"`);
+}
+
+async function resetCircuit({ host }: Face, { name }: BackendSnapshot): Promise<void> {
+  const { gateway } = await host.running();
+  gateway.resetCircuit(name);
+  note(`"${name}" gets calls again`);
+}
+
+async function explainRoute(face: Face, row: Row | undefined): Promise<void> {
+  const tool = row?.tool ?? (await pickTool(await snapshotOf(face)));
+  if (tool !== undefined) await face.routes.show(tool);
+}
+
+/** One of the tools that clients see, or a name that is typed. */
+function pickTool({ backends }: Snapshot): Promise<string | undefined> {
+  const tools = new Map(backends.flatMap(backend => backend.tools.map(tool => [tool.exposedName, tool])));
+  const known = [...tools].map(([label, { description = '' }]): vscode.QuickPickItem => ({ label, description }));
+  const picker = vscode.window.createQuickPick();
+  picker.placeholder = 'Where would a call of which tool go? Pick one, or type a name';
+  picker.items = known;
+  picker.onDidChangeValue(typed => {
+    // Only where it is part of no tool's name: the editor puts it before them.
+    const isPart = [...tools.keys()].some(name => name.toLowerCase().includes(typed.toLowerCase()));
+    picker.items = isPart ? known : [...known, { label: typed, description: 'as typed', alwaysShow: true }];
+  });
+  return new Promise(resolve => {
+    picker.onDidAccept(() => {
+      const name = picker.selectedItems[0]?.label ?? picker.value;
+      resolve(name === '' ? undefined : name);
+      picker.hide();
+    });
+    picker.onDidHide(() => {
+      resolve(undefined);
+      picker.dispose();
+    });
+    picker.show();
+  });
 }
 
 async function showLog(face: Face, row: Row | undefined): Promise<void> {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../core/base/clock.ts';
 import { DisposableStore } from '../core/base/disposable.ts';
@@ -32,6 +33,7 @@ export class GatewayHost {
   private readonly settings: Settings;
   private readonly log: OutputLog;
   private readonly version: string;
+  private readonly storage: string;
   private readonly changed = new Emitter();
   private readonly backendLogged = new Emitter<{ backend: string; line: string }>();
   private readonly subscriptions = new DisposableStore();
@@ -46,11 +48,16 @@ export class GatewayHost {
   /** A line of a backend's log. */
   readonly onDidLogBackend: Event<{ backend: string; line: string }> = this.backendLogged.event;
 
-  /** Starts, without being waited for. @param version of the extension, as the gateway tells it to its clients */
-  constructor(settings: Settings, log: OutputLog, version: string) {
+  /**
+   * Starts, without being waited for.
+   * @param version of the extension, as the gateway tells it to its clients
+   * @param storage the folder for what is kept from one run to the next
+   */
+  constructor(settings: Settings, log: OutputLog, version: string, storage: string) {
     this.settings = settings;
     this.log = log;
     this.version = version;
+    this.storage = storage;
     this.subscriptions.add(settings.onDidChange(() => this.applySettings()));
     this.opening = this.open(this.openGateway(0));
   }
@@ -120,6 +127,8 @@ export class GatewayHost {
 
     const gateway = new Gateway({
       configFile,
+      persist: true,
+      stateDirectory: join(this.storage, 'catalog'),
       loadOptions: this.loadOptions(),
       defaultCwd: this.settings.workspaceFolder,
       environment: () => (this.environment ??= loginShellEnvironment(this.log)),
@@ -156,9 +165,13 @@ export class GatewayHost {
       workspaceFolder: settings.workspaceFolder,
       userHome: homedir(),
       input: () => undefined,
-      // Read anew with each reload, which a change of the setting asks for.
+      // Both are read anew with each reload, which a change of a setting asks for.
       get base() {
         return { request_timeout_seconds: settings.requestTimeoutSeconds };
+      },
+      get overrides() {
+        const { managementTools } = settings;
+        return managementTools === undefined ? {} : { management_tools: managementTools };
       },
     };
   }

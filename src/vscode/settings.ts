@@ -4,9 +4,11 @@ import * as vscode from 'vscode';
 import type { Disposable } from '../core/base/disposable.ts';
 import { Emitter, type Event } from '../core/base/event.ts';
 import { LOG_LEVELS, type LogLevel } from '../core/base/log.ts';
+import type { ServerConfig } from '../core/config/schema.ts';
 import type { SettingName } from './contributions.ts';
 
 const DEFAULT_REQUEST_TIMEOUT_SECONDS = 300;
+const MANAGEMENT_TOOLS = { off: 'off', readOnly: 'read_only', full: 'full' } as const;
 
 /** The settings of the editor, as values that are always usable: what cannot be used counts as not set. */
 export class Settings implements Disposable {
@@ -49,6 +51,12 @@ export class Settings implements Disposable {
 
   get logLevel(): LogLevel {
     return LOG_LEVELS.find(level => level === this.read('logLevel')) ?? 'info';
+  }
+
+  /** Undefined: what the file says. */
+  get managementTools(): ServerConfig['management_tools'] | undefined {
+    const configured = this.read('managementTools');
+    return Object.entries(MANAGEMENT_TOOLS).find(([name]) => name === configured)?.[1];
   }
 
   get requestTimeoutSeconds(): number {

@@ -1,8 +1,9 @@
 import * as vscode from 'vscode';
 import type { Disposable } from '../core/base/disposable.ts';
-import { count, countsOf, describeBackend, escapeMarkdown } from './backendItems.ts';
+import { countsOf, describeBackend } from './backendItems.ts';
 import { BACKENDS_VIEW } from './contributions.ts';
 import type { GatewayHost } from './gatewayHost.ts';
+import { count, escapeMarkdown } from './row.ts';
 
 /** How many of the enabled backends can take a call; a click shows them. */
 export function createStatusBar(host: GatewayHost): Disposable {

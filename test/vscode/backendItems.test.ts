@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { BackendSnapshot, Snapshot, ToolSnapshot } from '../../src/core/snapshot.ts';
-import { countsOf, describeBackend, type Row, rowsOf } from '../../src/vscode/backendItems.ts';
+import { countsOf, describeBackend, rowsOf } from '../../src/vscode/backendItems.ts';
+import type { Row } from '../../src/vscode/row.ts';
 
 const failed = (message: string, retryAt?: number): BackendSnapshot['state'] => ({
   kind: 'failed',
   at: 1,
   failure: { code: 'exited', message },
   retryAt,
+  wasReady: false,
 });
 const ready: BackendSnapshot['state'] = {
   kind: 'ready',
@@ -18,7 +20,16 @@ const ready: BackendSnapshot['state'] = {
   pid: 42,
 };
 
+/** 12:03:20, wherever the test runs. */
+const NOON = new Date(2026, 10, 20, 12, 3, 20).getTime();
+const CIRCUITS = {
+  open: { kind: 'open', until: NOON, failures: 5 },
+  halfOpen: { kind: 'half-open', inFlight: 1, successes: 1 },
+  heldOpen: { kind: 'held-open' },
+} as const;
+
 function backend(name: string, parts: Partial<BackendSnapshot> = {}): BackendSnapshot {
+  const { state = ready, circuit = { kind: 'closed', failures: 0 } } = parts;
   return {
     name,
     namespace: name,
@@ -26,7 +37,7 @@ function backend(name: string, parts: Partial<BackendSnapshot> = {}): BackendSna
     enabled: true,
     kind: 'stdio',
     target: 'npx -y memory',
-    state: ready,
+    state,
     tools: [],
     prompts: [],
     resources: [],
@@ -34,6 +45,9 @@ function backend(name: string, parts: Partial<BackendSnapshot> = {}): BackendSna
     latencyMs: undefined,
     errorCount: 0,
     lastError: undefined,
+    circuit,
+    healthy: state.kind === 'ready' && circuit.kind === 'closed',
+    restarts: 0,
     ...parts,
   };
 }
@@ -83,6 +97,7 @@ describe('A backend’s row', () => {
         at: 1,
         failure: { code: 'needs-sign-in', message: 'HTTP 401 from https://example.com' },
         retryAt: undefined,
+        wasReady: false,
       },
       { kind: 'draining' },
       { kind: 'stopped' },
@@ -111,6 +126,35 @@ describe('A backend’s row', () => {
     assert.equal(row.description, 'Trying again… · exited with code 1');
   });
 
+  it('says what its circuit does, as a person would', () => {
+    const described = (circuit: BackendSnapshot['circuit']) => describeBackend(backend('a', { circuit }), []);
+    assert.deepEqual(Object.values(CIRCUITS).map(described), [
+      'Paused until 12:03:20 after 5 failures',
+      'Trying it out… · 1 call went well',
+      'Paused by you',
+    ]);
+    assert.equal(described({ kind: 'half-open', inFlight: 1, successes: 0 }), 'Trying it out…');
+    assert.equal(described({ kind: 'closed', failures: 4 }), 'Ready · 0 tools');
+  });
+
+  it('says that it is not there rather than that its circuit is open; that it is paused, always', () => {
+    const state = failed('exited with code 1');
+    assert.equal(describeBackend(backend('a', { state, circuit: CIRCUITS.open }), []), 'Failed · exited with code 1');
+    assert.equal(describeBackend(backend('a', { state, circuit: CIRCUITS.heldOpen }), []), 'Paused by you');
+  });
+
+  it('has a menu that fits its circuit', () => {
+    const kinds = Object.values(CIRCUITS).map(circuit => only(backend('a', { circuit })).kind);
+    assert.deepEqual(kinds, ['backend.circuitOpen', 'backend.circuitOpen', 'backend.paused']);
+  });
+
+  it('tells in its tooltip what went wrong last, as long as it is not healthy', () => {
+    const parts = { errorCount: 5, lastError: { message: 'timed out', at: NOON }, restarts: 2 };
+    const { tooltip } = only(backend('a', { ...parts, circuit: CIRCUITS.open }));
+    assert.match(tooltip, /Last error, at 12:03:20: timed out\n\nStarted again 2 times/);
+    assert.doesNotMatch(only(backend('a', parts)).tooltip, /error|again/);
+  });
+
   it('has no word of failure while the backend is healthy', () => {
     const lastError = { message: 'timed out', at: 1 };
     const row = only(backend('a', { tools: tools(2), errorCount: 3, lastError }));
@@ -121,7 +165,10 @@ describe('A backend’s row', () => {
     const item = { exposedName: 'ns__p', originalName: 'p', title: undefined, description: undefined };
     const row = only(backend('a', { tools: tools(2), resources: [item] }));
     assert.deepEqual(labels(row.children), ['Tools', 'Resources']);
-    assert.deepEqual(labels(row.children[0]?.children ?? []), ['tool0', 'tool1']);
+    const [first, second] = row.children[0]?.children ?? [];
+    assert.deepEqual([first?.label, first?.kind, first?.tool], ['tool0', 'tool', 'ns__tool0']);
+    assert.equal(second?.label, 'tool1');
+    assert.equal(row.children[1]?.children[0]?.kind, 'item');
   });
 
   it('says why its entry was rejected, and opens the file there', () => {
@@ -174,6 +221,18 @@ describe('The tree', () => {
     const disabled = backend('b', { namespace: 'db', state: { kind: 'disabled' } });
     const [row] = rowsOf(snapshot([backend('a', { namespace: 'db' }), disabled]));
     assert.equal(row?.icon, 'pass-filled');
+  });
+
+  it('shows a namespace like a replica whose circuit is open, and as less than ready with one that is paused', () => {
+    const withReplica = (circuit: BackendSnapshot['circuit']) => {
+      const [row] = rowsOf(snapshot([backend('a', { namespace: 'db' }), backend('b', { namespace: 'db', circuit })]));
+      return [row?.icon, row?.description];
+    };
+    assert.deepEqual(withReplica(CIRCUITS.open), [
+      'watch',
+      '1 of 2 ready · Paused until 12:03:20 after 5 failures · 0 tools',
+    ]);
+    assert.deepEqual(withReplica(CIRCUITS.heldOpen), ['debug-pause', '1 of 2 ready · Paused by you · 0 tools']);
   });
 
   it('is in the order of priority, and shows priorities where they differ', () => {
@@ -236,5 +295,16 @@ describe('The counts', () => {
       ]),
     );
     assert.deepEqual(counts, { available: 2, enabled: 5, failed: ['c', 'e'] });
+  });
+
+  it('leave out of the available whose circuit is open, and out of the failed whom the person paused', () => {
+    const counts = countsOf(
+      snapshot([
+        backend('a', { circuit: CIRCUITS.open }),
+        backend('b', { circuit: CIRCUITS.halfOpen }),
+        backend('c', { circuit: CIRCUITS.heldOpen, state: failed('exited') }),
+      ]),
+    );
+    assert.deepEqual(counts, { available: 1, enabled: 3, failed: [] });
   });
 });

@@ -188,16 +188,26 @@ export class Editor {
     await element.click();
   }
 
+  /** The view with that title in the side bar; without one, the topmost. */
+  view(title?: string): Locator {
+    const views = this.page.locator('.sidebar .pane');
+    const header = this.page.locator(`.pane-header[aria-label^="${title}"]`);
+    return title === undefined ? views.first() : views.filter({ has: header });
+  }
+
   /**
-   * The rows that can be seen of the tree in the side bar: label and description, two blanks in front for each level.
+   * The rows that can be seen of the tree in a view, by default the topmost: label and description, two blanks in
+   * front for each level.
    */
-  treeRows(): Promise<string[]> {
-    return this.page.locator('.sidebar .pane-body [role=treeitem]').evaluateAll(rows =>
-      rows.map(row => {
-        const parts = [...row.querySelectorAll('.label-name, .label-description')].map(part => part.textContent);
-        return '  '.repeat(Number(row.getAttribute('aria-level')) - 1) + parts.join(' ');
-      }),
-    );
+  treeRows(title?: string): Promise<string[]> {
+    return this.view(title)
+      .locator('[role=treeitem]')
+      .evaluateAll(rows =>
+        rows.map(row => {
+          const parts = [...row.querySelectorAll('.label-name, .label-description')].map(part => part.textContent);
+          return '  '.repeat(Number(row.getAttribute('aria-level')) - 1) + parts.join(' ');
+        }),
+      );
   }
 
   /** Makes agent chat usable, without an account, on the scripted model. Once for an editor. */

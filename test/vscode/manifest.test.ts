@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import {
   BACKENDS_VIEW,
+  CALLS_VIEW,
   COMMANDS,
   CONTEXT_KEYS,
   PROVIDER,
@@ -26,7 +27,7 @@ interface Manifest {
     readonly menus: Readonly<Record<string, readonly Entry[]>>;
     readonly views: Readonly<Record<string, readonly { id: string; icon: string }[]>>;
     readonly viewsContainers: Readonly<Record<string, readonly { id: string; icon: string }[]>>;
-    readonly viewsWelcome: readonly { view: string; when: string; contents: string }[];
+    readonly viewsWelcome: readonly { view: string; when?: string; contents: string }[];
     readonly yamlValidation: readonly { url: string }[];
   };
 }
@@ -36,6 +37,7 @@ const { contributes, icon } = JSON.parse(readFileSync(join(root, 'package.json')
 const commands = COMMANDS.map(name => `switchyard.${name}`);
 const settings = SETTINGS.map(name => `switchyard.${name}`);
 const contextKeys = CONTEXT_KEYS.map(name => `switchyard.${name}`);
+const views = [BACKENDS_VIEW, CALLS_VIEW];
 const menuEntries = Object.values(contributes.menus).flat();
 
 describe('package.json', () => {
@@ -48,10 +50,10 @@ describe('package.json', () => {
     assert.deepEqual(Object.keys(contributes.configuration.properties).sort(), settings.toSorted());
   });
 
-  it('contributes the view and the provider that are registered, and no other', () => {
+  it('contributes the views and the provider that are registered, and no other', () => {
     assert.deepEqual(
       Object.values(contributes.views).flatMap(views => views.map(({ id }) => id)),
-      [BACKENDS_VIEW],
+      views,
     );
     assert.deepEqual(
       Object.keys(contributes.views),
@@ -76,14 +78,15 @@ describe('package.json', () => {
     const kindsMatched = new Set<string>();
     for (const condition of conditions) {
       for (const [name] of condition.matchAll(/\bswitchyard\.\w+/g))
-        assert.ok([BACKENDS_VIEW, ...contextKeys].includes(name), name);
+        assert.ok([...views, ...contextKeys].includes(name), name);
       const [, equal, pattern] = /viewItem == ([\w.]+)|viewItem =~ \/(.+)\//.exec(condition) ?? [];
       if (!equal && !pattern) continue;
       const matched = ROW_KINDS.filter(kind => (pattern ? new RegExp(pattern).test(kind) : kind === equal));
       assert.notDeepEqual(matched, [], condition);
       for (const kind of matched) kindsMatched.add(kind);
     }
-    assert.deepEqual([...kindsMatched].sort(), ROW_KINDS.filter(kind => kind.startsWith('backend')).sort());
+    const withoutMenu = ROW_KINDS.filter(kind => !kindsMatched.has(kind));
+    assert.deepEqual(withoutMenu, ['problem', 'namespace', 'group', 'item', 'request', 'step']);
   });
 
   it('gives an icon to every command that stands as one in a row or a title', () => {
@@ -112,7 +115,7 @@ describe('The editor face', () => {
       ...commands,
       ...settings,
       ...contextKeys,
-      BACKENDS_VIEW,
+      ...views,
       `${BACKENDS_VIEW}.focus`,
       'switchyard.status',
     ]);

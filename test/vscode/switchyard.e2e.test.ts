@@ -109,6 +109,46 @@ describe('Switchyard in VS Code', () => {
     assert.notEqual(Number(await invoke('local__pid', {})), pid);
   });
 
+  test('a paused backend says so, and so does the answer to a call of its tool; resumed, it answers', async () => {
+    await editor.palette('Switchyard: Pause Backend');
+    await editor.pick('local');
+    await showsRow('local', /Paused by you/);
+    assert.match(await invoke('local__echo', { text: 'too late' }), /local: paused by the user/);
+    await editor.palette('Switchyard: Resume Backend');
+    await editor.pick('local');
+    await showsRow('local', /Ready/);
+    assert.equal(await invoke('local__echo', { text: 'back again' }), 'back again');
+  });
+
+  test('the tree of calls shows each with its routing decision, the newest first', async () => {
+    const calls = () => editor.treeRows('Calls');
+    const steps = (rows: readonly string[]) => rows.filter(text => text.startsWith('  ')).map(text => text.trim());
+    await editor.until('both calls are there', async () => {
+      const [answered = '', refused = ''] = await calls();
+      return /^local__echo local · /.test(answered) && /^local__echo no backend · /.test(refused);
+    });
+    const row = editor.view('Calls').locator('[role=treeitem]', { hasText: 'local__echo' });
+    await editor.click(row.nth(1).locator('.monaco-tl-twistie'));
+    await editor.until('the refused call is open', async () => steps(await calls()).length === 2);
+    assert.deepEqual(steps(await calls()), [
+      'Candidates local · by capability',
+      'Passed over local: paused by the user',
+    ]);
+    await editor.click(row.first().locator('.monaco-tl-twistie'));
+    await editor.until('the answered call is open', async () => steps(await calls()).length === 4);
+    assert.match(steps(await calls())[1] ?? '', /^Attempt 1 local answered · /);
+  });
+
+  test('the route of a tool is explained, of one that is picked and of one that nobody has', async () => {
+    const shown = () => editor.run(({ vscode }) => vscode.window.activeTextEditor?.document.getText() ?? '');
+    await editor.palette('Switchyard: Explain Route…');
+    await editor.enter('local__echo');
+    await editor.until('the route is shown', async () => /\*\*local\*\* gets the call/.test(await shown()));
+    await editor.palette('Switchyard: Explain Route…');
+    await editor.enter('local__ecko');
+    await editor.until('its neighbour is named', async () => /Near it: local__echo/.test(await shown()));
+  });
+
   test('a backend is added through the palette: tried, saved, shown', async () => {
     const before = await readFile(configFile(), 'utf8');
     await editor.palette('Switchyard: Add Backend…');
