@@ -15,6 +15,7 @@ test('a check is a table, then the problems, then the sum', () => {
       at: 1_009,
       failure: { code: 'not-found', message: 'No "gone"\n  on the PATH' },
       retryAt: 1,
+      wasReady: false,
     }),
     backend('off', { kind: 'disabled' }),
     backend('wrong', { kind: 'rejected', message: 'b.yaml:9:5: priority: not a number' }),
@@ -73,5 +74,8 @@ function backend(name: string, state: BackendSnapshot['state'], toolCount = 0): 
     latencyMs: undefined,
     errorCount: 0,
     lastError: undefined,
+    circuit: { kind: 'closed', failures: 0 },
+    healthy: true,
+    restarts: 0,
   };
 }

@@ -42,9 +42,10 @@ export function page(key, items, params, size, cursors = items.map((_, index) =>
 /**
  * One client's MCP session.
  *
- * A definition is `{ name, version?, instructions?, capabilities?, tools?, methods? }`: a tool is its definition as listed plus
- * `run(args, call)`, a method is `(params, call) => result`. Both may throw an `RpcError`. `call` is what a handler can do meanwhile:
+ * A definition is `{ name, version?, instructions?, capabilities?, tools?, methods?, intercept? }`: a tool is its definition as listed
+ * plus `run(args, call)`, a method is `(params, call) => result`. Both may throw an `RpcError`. `call` is what a handler can do meanwhile:
  * `signal` (cancelled), `progress()`, `notify()` and `ask()` (all on this call's own stream), `session`, `headers` (of HTTP).
+ * `intercept(message, { response, forget })` sees each HTTP request first; where it gives true, it has dealt with it. `forget()` ends the session.
  */
 export class Session {
   #definition;
@@ -185,6 +186,7 @@ function serveHttp(definition, port) {
   async function post(request, response) {
     const message = await readJson(request);
     const id = request.headers['mcp-session-id'];
+    if (definition.intercept?.(message, { response, forget: () => sessions.delete(id) })) return;
     if (id !== undefined && !sessions.has(id)) return refuse(response, 404);
     if (id === undefined && message.method !== 'initialize') return refuse(response, 400);
     const client = sessions.get(id) ?? connect();
@@ -240,8 +242,8 @@ export function listen(port, path, handler) {
   process.once('disconnect', () => process.exit());
 }
 
-export function refuse(response, status) {
-  response.writeHead(status, { 'content-type': 'application/json' });
+export function refuse(response, status, headers = {}) {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers });
   response.end(JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32000, message: `HTTP ${status}` } }));
 }
 

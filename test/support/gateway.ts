@@ -75,6 +75,14 @@ export class TestGateway {
   }
 }
 
+export interface GatewayFixture {
+  /** That clients have to show; '' for none. */
+  readonly token?: string;
+  /** Where its configuration is, and stays; by default a folder of its own, which goes with it. */
+  readonly folder?: string;
+  readonly stateDirectory?: string;
+}
+
 /**
  * Starts a gateway for the time of one test: `start` has returned, the backends may still be connecting.
  * At the end it is stopped, and nothing that it started may be left running.
@@ -82,15 +90,16 @@ export class TestGateway {
 export async function startGateway(
   t: TestContext,
   config: unknown,
-  { token = 'test-token' } = {},
+  { token = 'test-token', folder, stateDirectory }: GatewayFixture = {},
 ): Promise<TestGateway> {
-  const directory = await mkdtemp(path.join(tmpdir(), 'switchyard-test-'));
+  const directory = folder ?? (await mkdtemp(path.join(tmpdir(), 'switchyard-test-')));
   const configFile = path.join(directory, 'backends.yaml');
   await writeConfig(configFile, config);
 
   const silent = () => {};
   const gateway = new Gateway({
     configFile,
+    ...(stateDirectory !== undefined && { stateDirectory }),
     loadOptions: {
       env: process.env,
       workspaceFolder: directory,
@@ -109,7 +118,7 @@ export async function startGateway(
     await gateway.stop();
     await eventually('the end of all that the gateway started', () => ![...started, ...children()].some(isRunning));
     gateway.dispose();
-    await rm(directory, { recursive: true });
+    if (folder === undefined) await rm(directory, { recursive: true });
   });
   const loaded = await gateway.start();
   assert.ok(loaded.ok, loaded.problems.map(problem => problem.message).join('\n'));

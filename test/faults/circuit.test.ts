@@ -1,0 +1,209 @@
+// Circuits, strategies and limits on real backends, which note in a ledger what reached them.
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import type { Message } from '../support/bareClient.ts';
+import { eventually } from '../support/eventually.ts';
+import { fixtureCommand, httpFixture } from '../support/fixtures.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { Ledger } from '../support/ledger.ts';
+
+const isError = ({ result }: Message) => result?.isError === true;
+const textOf = ({ result, error }: Message): string => error?.message ?? result.content[0].text;
+
+/** Opens the circuit of `faulty`, which has a threshold of 1. */
+async function openCircuit(gateway: TestGateway): Promise<number> {
+  const client = await gateway.client();
+  await client.callTool('faulty__http_500');
+  const { circuit } = gateway.backend('faulty');
+  assert.ok(circuit.kind === 'open', `it is ${circuit.kind}`);
+  return circuit.until;
+}
+
+async function faultyGateway(t: TestContext, circuit_breaker: object, ...args: string[]): Promise<TestGateway> {
+  const url = await httpFixture(t, 'servers/faulty.mjs', ...args);
+  const gateway = await startGateway(t, {
+    backends: [{ name: 'faulty', url, type: 'http', health_check: { enabled: false }, circuit_breaker }],
+    routing: { retry: { max_attempts: 1 } },
+  });
+  await gateway.reaches('faulty', 'ready');
+  return gateway;
+}
+
+describe('An open circuit', () => {
+  test('costs a caller less than 1 ms', async t => {
+    const ledger = new Ledger(t);
+    const gateway = await faultyGateway(t, { failure_threshold: 1 }, '--ledger', ledger.file);
+    await openCircuit(gateway);
+    const reached = ledger.entries.length;
+    const { signal } = new AbortController();
+    const times: number[] = [];
+    for (let n = 0; n < 1000; n++) {
+      const begun = performance.now();
+      const report = await gateway.gateway.callTool('faulty__look', {}, signal);
+      times.push(performance.now() - begun);
+      assert.ok(report.kind === 'answered' && report.result.isError === true);
+      if (n === 0) assert.match(JSON.stringify(report.result), /faulty: circuit open, try again in (59|60) s/);
+    }
+    const median = times.toSorted((a, b) => a - b)[500] ?? Number.NaN;
+    assert.ok(median < 1, `${median} ms`);
+    assert.equal(ledger.entries.length, reached, 'nothing reached the backend');
+  });
+
+  test('lets at most half_open_attempts calls through when its time is up, and closes when they succeed', async t => {
+    const ledger = new Ledger(t);
+    const limits = { failure_threshold: 1, timeout_seconds: 1, half_open_attempts: 2 };
+    const gateway = await faultyGateway(t, limits, '--ledger', ledger.file, '--wait', '300');
+    const client = await gateway.client();
+    const until = await openCircuit(gateway);
+    assert.equal(isError(await client.callTool('faulty__look', { label: 'early' })), true);
+    await eventually('the end of its time', () => Date.now() > until);
+
+    const labels = Array.from({ length: 20 }, (_, n) => `probe-${n}`);
+    const answers = await Promise.all(labels.map(label => client.callTool('faulty__look', { label })));
+    const reached = ledger.entries.map(({ label }) => label).filter(label => label !== 'http_500');
+    assert.equal(reached.length, 2, `${reached} reached the backend`);
+    const refused = answers.filter(isError);
+    assert.equal(refused.length, 18);
+    for (const answer of refused) assert.match(textOf(answer), /faulty: circuit/);
+    assert.equal(gateway.backend('faulty').circuit.kind, 'closed');
+    assert.equal(isError(await client.callTool('faulty__look')), false);
+  });
+
+  test('opens again at the first failure when its time is up', async t => {
+    const gateway = await faultyGateway(t, { failure_threshold: 1, timeout_seconds: 1, half_open_attempts: 2 });
+    const until = await openCircuit(gateway);
+    await eventually('the end of its time', () => Date.now() > until);
+    assert.ok((await openCircuit(gateway)) > until);
+  });
+
+  test('is probed by a check when its time is up and no call comes', async t => {
+    const url = await httpFixture(t, 'servers/faulty.mjs');
+    const circuit_breaker = { failure_threshold: 1, timeout_seconds: 1, half_open_attempts: 1 };
+    const gateway = await startGateway(t, {
+      backends: [{ name: 'faulty', url, type: 'http', circuit_breaker }],
+      routing: { retry: { max_attempts: 1 } },
+    });
+    await gateway.reaches('faulty', 'ready');
+    await openCircuit(gateway);
+    await eventually('the circuit to close', () => gateway.backend('faulty').circuit.kind === 'closed', 3000);
+  });
+});
+
+describe('Calls of backends that cannot answer', () => {
+  const working = (name: string, more: object = {}, ...args: string[]) => ({
+    name,
+    ...more,
+    ...fixtureCommand('servers/faulty.mjs', ...args),
+  });
+  const fallingBackTo = (fallback_to: string) => ({ routes: [{ pattern: '*', strategy: 'fallback', fallback_to }] });
+
+  test('go along a chain of fallbacks, across namespaces', async t => {
+    const gateway = await startGateway(t, {
+      backends: [working('one', fallingBackTo('two')), working('two', fallingBackTo('three')), working('three')],
+    });
+    const [one, two, three] = [await gateway.pidOf('one'), await gateway.pidOf('two'), await gateway.pidOf('three')];
+    const client = await gateway.client();
+    const server = async (tool: string) => Number(textOf(await client.callTool(tool)).split(' ')[1]);
+    assert.equal(await server('one__act'), one);
+    gateway.gateway.pause('one');
+    assert.equal(await server('one__act'), two);
+    gateway.gateway.pause('two');
+    assert.equal(await server('one__act'), three);
+    assert.equal(await server('two__act'), three);
+    const { candidates } = gateway.gateway.explainRoute('one__act');
+    assert.deepEqual(
+      candidates.map(({ backend, wouldBeTried }) => [backend, wouldBeTried]),
+      [
+        ['one', false],
+        ['two', false],
+        ['three', true],
+      ],
+    );
+    gateway.gateway.resume('one');
+    assert.equal(await server('one__act'), one);
+    assert.deepEqual(
+      gateway.gateway.recentCalls(1)[0]?.attempts.map(({ backend }) => backend),
+      ['one'],
+    );
+  });
+
+  test('reach a backend by the path alone, listed or not, where its route says so', async t => {
+    const routes = [{ pattern: 'hidden_*', strategy: 'path' }];
+    const gateway = await startGateway(t, { backends: [working('one', { routes })] });
+    await gateway.reaches('one', 'ready');
+    const client = await gateway.client();
+    // The backend itself refuses, by the tool's own name.
+    assert.equal(textOf(await client.callTool('one__hidden_tool')), 'Unknown tool: hidden_tool');
+    assert.match(textOf(await client.callTool('one__other_tool')), /^Unknown tool: one__other_tool/);
+  });
+
+  test('go to equals in turn, or to the one with the fewest in flight', async t => {
+    const ledger = new Ledger(t);
+    const replicas = ['one', 'two'].map(name => working(name, { namespace: 'db' }, '--ledger', ledger.file));
+    const config = (load_balancing: string) => ({ backends: replicas, routing: { load_balancing } });
+    const gateway = await startGateway(t, config('round_robin'));
+    const pids = [await gateway.pidOf('one'), await gateway.pidOf('two')];
+    const client = await gateway.client();
+    for (let n = 0; n < 10; n++) await client.callTool('db__look', { label: `${n}` });
+    const served = pids.map(pid => ledger.entries.filter(entry => entry.pid === pid).length);
+    assert.deepEqual(served, [5, 5]);
+
+    await gateway.write(config('least_request'));
+    await gateway.gateway.reload();
+    const hung = client.start('tools/call', { name: 'db__hang' });
+    const [busy] = await eventually('a call in flight', () => {
+      const loaded = ['one', 'two'].filter(name => gateway.backend(name).inFlight === 1);
+      return loaded.length === 1 && loaded;
+    });
+    for (let n = 0; n < 5; n++) await client.callTool('db__look', { label: `least-${n}` });
+    const idle = busy === 'one' ? pids[1] : pids[0];
+    const least = ledger.entries.filter(({ label }) => label.startsWith('least')).map(({ pid }) => pid);
+    assert.deepEqual(least, Array(5).fill(idle));
+    client.notify('notifications/cancelled', { requestId: hung.id });
+    hung.answer.catch(() => {});
+    await eventually('the cancelled call to end', () => gateway.backend(String(busy)).inFlight === 0);
+  });
+
+  test('are never more at a time than a backend may have; the next replica takes the others', async t => {
+    const ledger = new Ledger(t);
+    const args = ['--ledger', ledger.file, '--wait', '300'];
+    const gateway = await startGateway(t, {
+      backends: [
+        working('small', { namespace: 'db', priority: 1, max_concurrency: 2 }, ...args),
+        working('large', { namespace: 'db', priority: 2 }, ...args),
+        working('alone', { max_concurrency: 2 }, ...args),
+      ],
+    });
+    await gateway.gateway.whenSettled();
+    const client = await gateway.client();
+    const callFive = (tool: string) => Promise.all(Array.from({ length: 5 }, () => client.callTool(tool)));
+    assert.deepEqual((await callFive('db__act')).map(isError), Array(5).fill(false));
+    const bySmall = ledger.entries.filter(({ pid }) => pid === pidNow(gateway, 'small')).length;
+    assert.equal(bySmall, 2);
+    const alone = await callFive('alone__act');
+    assert.equal(alone.filter(isError).length, 3);
+    assert.match(alone.filter(isError).map(textOf).join(), /2 calls are in flight, as many as it may have/);
+    assert.equal(gateway.backend('alone').circuit.kind, 'closed');
+  });
+
+  test('have their timeout restarted by progress, but never last longer than max_request_seconds', async t => {
+    const gateway = await startGateway(t, {
+      backends: [
+        working('patient', { request_timeout_seconds: 0.5 }),
+        working('strict', { request_timeout_seconds: 0.5, max_request_seconds: 0.8 }),
+      ],
+    });
+    await gateway.gateway.whenSettled();
+    const client = await gateway.client();
+    const tick = (name: string) => client.callTool(`${name}__tick`, { times: 6, ms: 200 }, { progressToken: name });
+    const [patient, strict] = await Promise.all([tick('patient'), tick('strict')]);
+    assert.equal(textOf(patient), 'ticked');
+    assert.equal(isError(strict), true);
+    assert.match(textOf(strict), /strict: /);
+  });
+});
+
+function pidNow(gateway: TestGateway, name: string): number | undefined {
+  const { state } = gateway.backend(name);
+  return state.kind === 'ready' ? state.pid : undefined;
+}

@@ -1,0 +1,53 @@
+import type { TestContext } from 'node:test';
+import type { BareHttpClient } from './bareClient.ts';
+
+/** A call that has ended. */
+export interface LoadedCall {
+  /** Unique among calls of one name; the tool is told it as an argument. */
+  readonly label: string;
+  /** Why it was not answered: a tool error, a JSON-RPC error, or a broken connection. */
+  readonly failure: string | undefined;
+  /** By `performance.now()`. */
+  readonly began: number;
+  readonly ended: number;
+}
+
+/** Calls that are made without pause, until it is stopped. */
+export interface Load {
+  /** Makes no new calls; resolves with all that were made, once each has ended. */
+  stop(): Promise<LoadedCall[]>;
+}
+
+/** Each client calls a tool again as soon as its last call has ended, at most until the end of the test. */
+export function startLoad(t: TestContext, clients: readonly BareHttpClient[], tool: string, name = tool): Load {
+  const ended: LoadedCall[] = [];
+  let stopped = false;
+  t.after(() => {
+    stopped = true;
+  });
+  const callers = clients.map(async (client, caller) => {
+    for (let n = 1; !stopped; n++) {
+      const label = `${caller}.${n}`;
+      const began = performance.now();
+      const failure = await failureOf(client, tool, label);
+      ended.push({ label, failure, began, ended: performance.now() });
+    }
+  });
+  return {
+    async stop() {
+      stopped = true;
+      await Promise.all(callers);
+      return ended;
+    },
+  };
+}
+
+async function failureOf(client: BareHttpClient, tool: string, label: string): Promise<string | undefined> {
+  try {
+    const { result, error } = await client.callTool(tool, { label });
+    if (error) return error.message;
+    return result.isError === true ? String(result.content[0].text) : undefined;
+  } catch (error) {
+    return String(error);
+  }
+}
