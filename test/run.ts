@@ -99,6 +99,8 @@ async function runFile(file: string, limitMinutes: number): Promise<Counts> {
   const passed = counts.failed === 0;
   console.log(`${passed ? '✔' : '✖'} ${file}  ${counts.passed} passed  ${secondsSince(started)}`);
   if (!passed) console.log([ended.output.trimEnd(), ...complaints].join('\n').replace(/^/gm, '  │ '));
+  // What a test measured; the lines of the summary have no colon.
+  else for (const [measured] of ended.output.matchAll(/^ *ℹ .*: .*$/gm)) console.log(`  ${measured.trim()}`);
   return counts;
 }
 
