@@ -107,7 +107,8 @@ function failureOfEnd(end: ChildEnd, transport: StdioTransport): Failure {
       if (!existsSync(cwd)) return { code: 'not-found', message: `the working directory ${cwd} does not exist` };
       // Windows writes it `Path`.
       const searched = /[\\/]/.test(command) ? '' : `; searched the PATH ${env.PATH ?? env.Path ?? '(empty)'}`;
-      return { code: 'not-found', message: `command "${command}" was not found${searched}` };
+      const hint = /\s/.test(command) ? '; it is one program, and what follows it goes under "args"' : '';
+      return { code: 'not-found', message: `command "${command}" was not found${hint}${searched}` };
     }
   }
 }

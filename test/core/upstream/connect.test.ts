@@ -167,6 +167,10 @@ describe('Connecting', () => {
       return !attempted.ok && attempted.failure.message;
     };
     assert.equal(await message('no-such'), 'command "no-such" was not found; searched the PATH C:\\bin');
+    assert.match(
+      String(await message('npx -y x')),
+      /^command "npx -y x" was not found; .* goes under "args"; searched/,
+    );
     assert.equal(await message('.\\no-such'), 'command ".\\no-such" was not found');
   });
 
