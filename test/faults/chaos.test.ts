@@ -25,7 +25,6 @@ const CALLERS_EACH = 3;
 
 test('After a storm of kills, hangs, restarts and reloads every call has ended, and nothing is left of it', async t => {
   const seed = Number(process.env.SWITCHYARD_TEST_SEED ?? Date.now() % 1_000_000);
-  t.diagnostic(`seed ${seed}`);
   console.log(`chaos seed ${seed}`);
   const random = new Random(seed);
   const ledger = new Ledger(t);
@@ -58,9 +57,7 @@ test('After a storm of kills, hangs, restarts and reloads every call has ended, 
 
   const load = async <T>(during: () => Promise<T>): Promise<LoadedCall[]> => {
     const clients = await Promise.all(Array.from({ length: TOOLS.length * CALLERS_EACH }, () => gateway.client()));
-    const loads = TOOLS.map((tool, n) =>
-      startLoad(t, clients.slice(n * CALLERS_EACH, (n + 1) * CALLERS_EACH), tool, tool),
-    );
+    const loads = TOOLS.map((tool, n) => startLoad(t, clients.slice(n * CALLERS_EACH, (n + 1) * CALLERS_EACH), tool));
     await during();
     const calls = await endsSoon(loads);
     for (const client of clients) await client.close();
@@ -70,7 +67,7 @@ test('After a storm of kills, hangs, restarts and reloads every call has ended, 
   await load(() => sleep(WARM_UP_MS));
   const before = await takeStock();
 
-  const stopped = new Set<number>();
+  const hanging = new Set<Promise<void>>();
   const pidAtRandom = (...more: number[]) => {
     const { backends } = gateway.gateway.snapshot();
     const pids = backends.flatMap(({ state }) => (state.kind === 'ready' && state.pid) || []);
@@ -79,13 +76,14 @@ test('After a storm of kills, hangs, restarts and reloads every call has ended, 
   };
   const acts = {
     kill: () => signal(pidAtRandom(), 'SIGKILL'),
-    async hang() {
+    hang() {
       const pid = pidAtRandom(...httpFixturePids);
-      if (!signal(pid, 'SIGSTOP') || pid === undefined) return;
-      stopped.add(pid);
-      await sleep(random.between(100, 3000));
-      stopped.delete(pid);
-      signal(pid, 'SIGCONT');
+      if (!signal(pid, 'SIGSTOP')) return;
+      const over = sleep(random.between(100, 3000)).then(() => {
+        signal(pid, 'SIGCONT');
+        hanging.delete(over);
+      });
+      hanging.add(over);
     },
     restart: () => gateway.gateway.restart(random.pick(['replica-0', 'replica-1', 'remote'])),
     async reload() {
@@ -111,25 +109,17 @@ test('After a storm of kills, hangs, restarts and reloads every call has ended, 
     },
   };
   const counts: Record<string, number> = {};
-  const calls = await load(async () => {
+  const storm = async () => {
     for (const end = Date.now() + CHAOS_MS; Date.now() < end; ) {
       const act = random.pick(['kill', 'kill', 'hang', 'restart', 'reload', 'restartRemote', 'pause']);
       counts[act] = (counts[act] ?? 0) + 1;
       await acts[act as keyof typeof acts]();
       await sleep(random.between(50, 800));
     }
-  });
-  for (const pid of stopped) signal(pid, 'SIGCONT');
-
-  const failures = calls.flatMap(({ failure }) => failure ?? []);
-  console.log(`${calls.length} calls, ${failures.length} failed; ${JSON.stringify(counts)}`);
-  const strange = failures.filter(failure => !failure.startsWith('No backend could run "'));
-  assert.deepEqual([...new Set(strange)], [], 'a call that fails says why');
-  assert.ok(failures.length < calls.length / 2, `${failures.length} of ${calls.length} calls failed`);
-  const ran = new Set<string>();
-  const acted = ledger.entries.map(({ label }) => label).filter(label => label.includes('__act'));
-  const twice = acted.filter(label => ran.size === ran.add(label).size);
-  assert.deepEqual(twice, [], 'no call that may do harm ran twice');
+    await Promise.all(hanging);
+  };
+  judge(await load(storm), ledger);
+  t.diagnostic(JSON.stringify(counts));
 
   await gateway.write(configOf(calm));
   await gateway.gateway.reload();
@@ -143,10 +133,22 @@ test('After a storm of kills, hangs, restarts and reloads every call has ended, 
     throw new Error(`${error.message}: ${JSON.stringify({ before, after: await takeStock() })}`);
   });
   const grown = after.memory - before.memory;
-  console.log(`memory ${Math.round(before.memory / 1024)} kB → ${Math.round(after.memory / 1024)} kB`);
+  t.diagnostic(`memory ${Math.round(before.memory / 1024)} kB, then ${Math.round(after.memory / 1024)} kB`);
   assert.ok(grown < MEMORY_TOLERANCE, `memory grew by ${Math.round(grown / 1024)} kB`);
   await load(() => sleep(500));
 });
+
+/** Calls may fail, if they say why; what may do harm has run once. */
+function judge(calls: readonly LoadedCall[], ledger: Ledger): void {
+  const failures = calls.flatMap(({ failure }) => failure ?? []);
+  const strange = failures.filter(failure => !failure.startsWith('No backend could run "'));
+  assert.deepEqual([...new Set(strange)], []);
+  assert.ok(failures.length < calls.length / 2, `${failures.length} of ${calls.length} calls failed`);
+  const acted = ledger.entries.map(({ label }) => label).filter(label => label.includes('__act'));
+  const ran = new Set<string>();
+  const twice = acted.filter(label => ran.size === ran.add(label).size);
+  assert.deepEqual(twice, []);
+}
 
 /** Ends the load; each call that was under way must end by itself. */
 async function endsSoon(loads: readonly Load[]): Promise<LoadedCall[]> {

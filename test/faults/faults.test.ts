@@ -138,7 +138,8 @@ describe('A process that', () => {
       await assertWell(scene);
     }
     const grown = (memoryHeld() - before) / 1024 ** 2;
-    assert.ok(grown < 20, `grew by ${Math.round(grown)} MB`);
+    // Pieces that were read and not yet collected; what is kept of the flood would be hundreds.
+    assert.ok(grown < 60, `grew by ${Math.round(grown)} MB`);
     const kept = scene.gateway.gateway.backendLog('faulty').join('').length;
     assert.ok(kept < 1024 ** 2, `keeps ${kept} characters of its log`);
   });

@@ -56,7 +56,7 @@ describe('Two replicas, the primary killed under load', () => {
       for (const { failure } of failed) assert.match(String(failure), /primary: .*SIGKILL.*it may have run/);
       for (const { from, to } of deaths) {
         const lost = failed.filter(({ began, ended }) => began <= to && ended >= from);
-        const callers = new Set(lost.map(({ label }) => label.split('.')[0]));
+        const callers = new Set(lost.map(({ caller }) => caller));
         assert.equal(lost.length, callers.size, 'each caller lost at most the one call that was in flight');
       }
       const others = failed.filter(call => !deaths.some(({ from, to }) => call.began <= to && call.ended >= from));

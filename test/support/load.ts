@@ -3,8 +3,10 @@ import type { BareHttpClient } from './bareClient.ts';
 
 /** A call that has ended. */
 export interface LoadedCall {
-  /** Unique among calls of one name; the tool is told it as an argument. */
+  /** Unique; the tool is told it as an argument. */
   readonly label: string;
+  /** The place of its client among all. */
+  readonly caller: number;
   /** Why it was not answered: a tool error, a JSON-RPC error, or a broken connection. */
   readonly failure: string | undefined;
   /** By `performance.now()`. */
@@ -18,8 +20,11 @@ export interface Load {
   stop(): Promise<LoadedCall[]>;
 }
 
+let loads = 0;
+
 /** Each client calls a tool again as soon as its last call has ended, at most until the end of the test. */
-export function startLoad(t: TestContext, clients: readonly BareHttpClient[], tool: string, name = tool): Load {
+export function startLoad(t: TestContext, clients: readonly BareHttpClient[], tool: string): Load {
+  const load = ++loads;
   const ended: LoadedCall[] = [];
   let stopped = false;
   t.after(() => {
@@ -27,17 +32,18 @@ export function startLoad(t: TestContext, clients: readonly BareHttpClient[], to
   });
   const callers = clients.map(async (client, caller) => {
     for (let n = 1; !stopped; n++) {
-      const label = `${caller}.${n}`;
+      const label = `${tool}/${load}/${caller}/${n}`;
       const began = performance.now();
       const failure = await failureOf(client, tool, label);
-      ended.push({ label, failure, began, ended: performance.now() });
+      ended.push({ label, caller, failure, began, ended: performance.now() });
     }
   });
   return {
     async stop() {
       stopped = true;
       await Promise.all(callers);
-      return ended;
+      // Taken out: the clean-up of the test keeps this load until its end.
+      return ended.splice(0);
     },
   };
 }

@@ -11,16 +11,19 @@ const compiled = new Map<string, Minimatch>();
  */
 export function globMatcher(patterns: readonly string[]): (name: string) => boolean {
   const globs = patterns.map(compile);
-  return name => globs.some(glob => glob.match(withoutSlash(name)));
+  return name => globs.some(glob => glob.match(asOneName(name)));
 }
 
 function compile(pattern: string): Minimatch {
-  const glob = compiled.get(pattern) ?? new Minimatch(withoutSlash(pattern).replaceAll('\\', '\\\\'), OPTIONS);
+  const glob = compiled.get(pattern) ?? new Minimatch(asOneName(pattern).replaceAll('\\', '\\\\'), OPTIONS);
   compiled.set(pattern, glob);
   return glob;
 }
 
-/** To the library `/` separates, and `*` does not cross it; to us it is a character like any other. */
-function withoutSlash(text: string): string {
-  return text.replaceAll('/', '\u0001');
+/**
+ * To the library `/` separates, and `*` neither crosses it nor matches `.` and `..`; to us they are characters like any
+ * other, in one name that begins with none of them.
+ */
+function asOneName(text: string): string {
+  return `\u0002${text.replaceAll('/', '\u0001')}`;
 }

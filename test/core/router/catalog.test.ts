@@ -1,44 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { systemClock } from '../../../src/core/base/clock.ts';
-import { parseConfig } from '../../../src/core/config/load.ts';
 import { buildCatalog, type Entry } from '../../../src/core/router/catalog.ts';
-import { Backend } from '../../../src/core/upstream/backend.ts';
-import type { BackendPorts } from '../../../src/core/upstream/backendPorts.ts';
-import { Children } from '../../../src/core/upstream/children.ts';
 import { type Lists, NO_LISTS } from '../../../src/core/upstream/lists.ts';
-import { Watchdog } from '../../../src/core/upstream/watchdog.ts';
-
-const PORTS: BackendPorts = {
-  clock: systemClock,
-  log: { debug() {}, info() {}, warning() {}, error() {} },
-  version: '0',
-  defaultCwd: '.',
-  children: new Children(new Watchdog({ debug() {}, info() {}, warning() {}, error() {} })),
-  listTtlMs: () => 1,
-  environment: async () => ({}),
-  onNotification() {},
-  onRequest: async () => ({}),
-  onLine() {},
-  onChange() {},
-  onListsChange() {},
-};
+import { backendsOf, routingOf } from '../../support/backends.ts';
 
 const tools = (...names: string[]) => ({ tools: names.map(name => ({ name, inputSchema: {} })) });
 
 function catalogOf(entries: Record<string, unknown>[], offers: Record<string, Partial<Lists>>, routing = {}) {
-  const text = JSON.stringify({ backends: entries.map(entry => ({ command: 'x', ...entry })), routing });
-  const result = parseConfig(text, 'backends.json', {
-    env: {},
-    workspaceFolder: '/',
-    userHome: '/',
-    input: () => undefined,
-  });
-  assert.ok(result.ok, JSON.stringify(result.problems));
-  const backends = result.config.backends.map(
-    config => new Backend(config, PORTS, { ...NO_LISTS, ...offers[config.name] }),
-  );
-  return buildCatalog(backends, result.config.routing);
+  const backends = entries.map(entry => ({ ...entry, lists: { ...NO_LISTS, ...offers[String(entry.name)] } }));
+  return buildCatalog(backendsOf(backends), routingOf(routing));
 }
 
 /** name → backends in the order they are tried */

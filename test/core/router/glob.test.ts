@@ -18,8 +18,10 @@ describe('globMatcher', () => {
         matches('#x', '#x'),
         matches('!x', '!x'),
         matches('a\\*', 'a\\b'),
+        matches('*', '.'),
+        matches('.*', '..'),
       ],
-      Array(10).fill(true),
+      Array(12).fill(true),
     );
     assert.deepEqual(
       [
