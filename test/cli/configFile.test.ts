@@ -42,6 +42,6 @@ test('XDG_CONFIG_HOME moves the place of the person', async t => {
 });
 
 test('a file given outright is taken whether or not it exists, relative to the working directory', () => {
-  const places = { cwd: path.resolve('/work'), home: '/', xdgConfigHome: undefined };
-  assert.equal(findConfigFile('a/b.yaml', places), path.resolve('/work/a/b.yaml'));
+  const places = { cwd: path.resolve('/project'), home: '/', xdgConfigHome: undefined };
+  assert.equal(findConfigFile('a/b.yaml', places), path.resolve('/project/a/b.yaml'));
 });

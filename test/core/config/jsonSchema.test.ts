@@ -43,7 +43,7 @@ test('the demo configuration has nothing wrong with it and needs nothing of this
   assert.match(text, /^# yaml-language-server: \$schema=\.\/backends\.schema\.json\n/);
   const result = parseConfig(text, 'backends.yaml', {
     env: {},
-    workspaceFolder: '/work',
+    workspaceFolder: '/project',
     userHome: '/home/me',
     input: () => undefined,
   });

@@ -14,7 +14,7 @@ import type { BackendConfig, Config } from '../../../src/core/config/schema.ts';
 
 const OPTIONS: LoadOptions = {
   env: { TOKEN: 's3cret', REGION: 'eu' },
-  workspaceFolder: '/work',
+  workspaceFolder: '/project',
   userHome: '/home/me',
   input: id => (id === 'key' ? 'typed' : undefined),
 };
@@ -167,7 +167,7 @@ describe('launch', () => {
       { ...remote('https://eu.example'), headers: { Authorization: 'Bearer s3cret', K: 'typed' } },
     );
     assert.deepEqual(launch(`command: "\${userHome}/bin/x", args: ["\${workspaceFolder}", "$HOME"]`), {
-      ...stdio('/home/me/bin/x', ['/work', '$HOME']),
+      ...stdio('/home/me/bin/x', ['/project', '$HOME']),
     });
   });
 
