@@ -152,9 +152,14 @@ function judge(calls: readonly LoadedCall[], ledger: Ledger): void {
 
 /** Ends the load; each call that was under way must end by itself. */
 async function endsSoon(loads: readonly Load[]): Promise<LoadedCall[]> {
-  const ended = Promise.all(loads.map(load => load.stop()));
-  const late = sleep(LONGEST_CALL_MS, undefined, { ref: false }).then(() => assert.fail('some calls never ended'));
-  return (await Promise.race([ended, late])).flat();
+  const done = new AbortController();
+  const late = sleep(LONGEST_CALL_MS, undefined, { signal: done.signal }).then(
+    () => assert.fail('some calls never ended'),
+    () => [],
+  );
+  const calls = await Promise.race([Promise.all(loads.map(load => load.stop())), late]);
+  done.abort();
+  return calls.flat();
 }
 
 async function allReady(gateway: TestGateway): Promise<void> {
