@@ -1,6 +1,7 @@
 import { Client, ProtocolError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import manifest from '../../package.json' with { type: 'json' };
 import { messageOf } from '../core/base/errors.ts';
+import { Any, NO_SDK_TIMEOUT } from '../core/base/passThrough.ts';
 import { type Environment, readEnvironment } from '../core/config/environment.ts';
 import type { CallReport } from '../core/gateway.ts';
 import type { CallArgs } from './args.ts';
@@ -37,18 +38,13 @@ async function callHere({ tool, args, config }: CallArgs, environment: Environme
   return report;
 }
 
-/** Accepts any result: nothing is parsed, so nothing is lost. */
-const Any = { '~standard': { version: 1, vendor: 'switchyard', validate: (value: unknown) => ({ value }) } } as const;
-/** How long a call takes is up to the router; this is the SDK's longest. */
-const NO_TIMEOUT = 2 ** 31 - 1;
-
 async function callAt(url: URL, { tool, args }: CallArgs, token: string | undefined): Promise<CallReport> {
   const client = new Client({ name: 'switchyard-call', version: manifest.version });
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   try {
     await client.connect(new StreamableHTTPClientTransport(url, { requestInit: { headers } }));
     const request = { method: 'tools/call', params: { name: tool, arguments: args } };
-    const result = await client.request(request, Any, { timeout: NO_TIMEOUT });
+    const result = await client.request(request, Any, { timeout: NO_SDK_TIMEOUT });
     return { kind: 'answered', result: result as Record<string, unknown> };
   } catch (error) {
     if (error instanceof ProtocolError) return { kind: 'rejected', code: error.code, message: error.message };

@@ -9,15 +9,12 @@ import {
 import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
+import { Any, NO_SDK_TIMEOUT } from '../base/passThrough.ts';
 import { Deadline, type Limit } from './deadline.ts';
 import { Exchange, outcomeIn } from './exchange.ts';
 import type { Failure, Outcome } from './outcome.ts';
 import { certainlyNotSent, failureOf } from './transports.ts';
 
-/** Accepts any result: nothing is parsed, so nothing is lost. */
-const Any = { '~standard': { version: 1, vendor: 'switchyard', validate: (value: unknown) => ({ value }) } } as const;
-/** The SDK's own timer is never meant to fire: our deadline aborts through the signal. (Infinity fires at once.) */
-const NO_SDK_TIMEOUT = 2 ** 31 - 1;
 /** A shared connection is made before any client is there, so it offers everything that some client may be able to do. */
 const CAPABILITIES = { roots: { listChanged: true }, sampling: {}, elicitation: { form: {}, url: {} } };
 
