@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BareHttpClient } from './bareClient.ts';
 
 /** A call that has ended. */
@@ -14,7 +15,7 @@ export interface LoadedCall {
   readonly ended: number;
 }
 
-/** Calls that are made without pause, until it is stopped. */
+/** Calls that are made one after the other, until it is stopped. */
 export interface Load {
   /** Makes no new calls; resolves with all that were made, once each has ended. */
   stop(): Promise<LoadedCall[]>;
@@ -22,7 +23,13 @@ export interface Load {
 
 let loads = 0;
 
-/** Each client calls a tool again as soon as its last call has ended, at most until the end of the test. */
+/**
+ * A refusal costs less than a millisecond, an answer several: without a pause the refusals of one backend that is down for a
+ * second outnumber all answers of a minute, and their share says how fast the machine is.
+ */
+const PAUSE_AFTER_FAILURE_MS = 50;
+
+/** Each client calls a tool again as soon as its last call was answered, at most until the end of the test. */
 export function startLoad(t: TestContext, clients: readonly BareHttpClient[], tool: string): Load {
   const load = ++loads;
   const ended: LoadedCall[] = [];
@@ -36,6 +43,7 @@ export function startLoad(t: TestContext, clients: readonly BareHttpClient[], to
       const began = performance.now();
       const failure = await failureOf(client, tool, label);
       ended.push({ label, caller, failure, began, ended: performance.now() });
+      if (failure !== undefined) await sleep(PAUSE_AFTER_FAILURE_MS);
     }
   });
   return {
