@@ -1,157 +1,55 @@
-// A whole MCP server in one file and without dependencies, so that a fixture starts in some 40 ms and does exactly what
-// its own few lines say. Legacy era (to 2025-11-25); stdio, or with `--port N` Streamable HTTP on 127.0.0.1/mcp.
-// On HTTP the first line on stdout is the address, so `--port 0` takes any free port.
+// A whole MCP server without dependencies, so that a fixture starts in some 40 ms and does exactly what its own few lines say.
+// Stdio, or with `--port N` Streamable HTTP on 127.0.0.1/mcp. On HTTP the first line on stdout is the address, so `--port 0` takes any free port.
+// Every fixture also takes `--era`: `legacy` (to 2025-11-25, the default), `modern` (2026-07-28), or `both` at once.
+//
+// A definition is `{ name, version?, instructions?, capabilities?, cache?, tools?, methods?, intercept? }`. A tool is its definition as listed
+// plus `run(args, call)`, a method is `(params, call) => result`. Both may throw an `RpcError`. `call` is what a handler can do meanwhile:
+// - `progress()`, `log()` and `notify()` speak on this call's own stream; `session.notify()` outside of any call;
+// - `ask(method, params)` asks the client, `askAll({ key: { method, params } })` several things at once. In the modern era that ends the call
+//   and the handler runs again, from its start, with the answers: it must ask the same in the same order, and do no harm before;
+// - `clientCapabilities`; `headers` (of HTTP); `signal` (cancelled).
+// `cache` is `{ ttlMs, cacheScope }`, for the modern era. `intercept(message, { response, forget })` sees each HTTP request first; where it gives
+// true, it has dealt with it. `forget()` ends the session.
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
+import { Session } from './serveLegacy.mjs';
+import { MODERN_VERSION, ModernServer, VERSION_KEY } from './serveModern.mjs';
 
-const VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
-const TOOLS_PER_PAGE = 100;
+export { page, RpcError, text } from './definition.mjs';
+export { Session } from './serveLegacy.mjs';
+
 const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
-
-/** A JSON-RPC error answer. */
-export class RpcError extends Error {
-  constructor(code, message, data) {
-    super(message);
-    this.code = code;
-    this.data = data;
-  }
-}
-
-/** A tool result of one text. */
-export const text = value => ({ content: [{ type: 'text', text: String(value) }] });
+const ERA_OPTION = { era: { type: 'string', default: 'legacy' } };
 
 /** The command line: `options` as in `util.parseArgs`, and `--port`. */
 export function readFlags(options = {}) {
-  return parseArgs({ options: { ...options, port: { type: 'string' } } }).values;
-}
-
-/**
- * One page of a list result. The cursor for page `n` is `cursors[n]`, so that a fixture can have odd ones.
- * A cursor that was never given out is an error, as it is with real servers.
- */
-export function page(key, items, params, size, cursors = items.map((_, index) => `page-${index}`)) {
-  const index = params.cursor === undefined ? 0 : cursors.indexOf(params.cursor);
-  if (index < 0) throw new RpcError(-32602, `Invalid cursor: ${params.cursor}`);
-  const hasMore = (index + 1) * size < items.length;
-  const result = { [key]: items.slice(index * size, (index + 1) * size) };
-  return hasMore ? { ...result, nextCursor: cursors[index + 1] } : result;
-}
-
-/**
- * One client's MCP session.
- *
- * A definition is `{ name, version?, instructions?, capabilities?, tools?, methods?, intercept? }`: a tool is its definition as listed
- * plus `run(args, call)`, a method is `(params, call) => result`. Both may throw an `RpcError`. `call` is what a handler can do meanwhile:
- * `signal` (cancelled), `progress()`, `notify()` and `ask()` (all on this call's own stream), `session`, `headers` (of HTTP).
- * `intercept(message, { response, forget })` sees each HTTP request first; where it gives true, it has dealt with it. `forget()` ends the session.
- */
-export class Session {
-  #definition;
-  #send;
-  #running = new Map();
-  #asked = new Map();
-  #nextId = 1;
-  #methods;
-
-  /** `send` carries what belongs to no call. */
-  constructor(definition, send) {
-    this.#definition = definition;
-    this.#send = send;
-    this.#methods = {
-      initialize: params => this.#initialize(params),
-      ping: () => ({}),
-      'tools/list': params =>
-        page(
-          'tools',
-          (definition.tools ?? []).map(({ run, ...tool }) => tool),
-          params,
-          TOOLS_PER_PAGE,
-        ),
-      'tools/call': (params, call) => {
-        const tool = definition.tools?.find(({ name }) => name === params.name);
-        if (!tool) throw new RpcError(-32602, `Unknown tool: ${params.name}`);
-        return tool.run(params.arguments ?? {}, call);
-      },
-      ...definition.methods,
-    };
-  }
-
-  /** Sends a notification outside of any call. */
-  notify(method, params) {
-    this.#send({ jsonrpc: '2.0', method, params });
-  }
-
-  /** Takes one message; resolves when it is dealt with. `reply` carries what belongs to it. */
-  async receive(message, reply = this.#send, headers = {}) {
-    if (message.method === undefined) this.#settle(message);
-    else if (message.id !== undefined) await this.#answer(message, reply, headers);
-    else if (message.method === 'notifications/cancelled') this.#running.get(message.params?.requestId)?.abort();
-  }
-
-  #initialize({ protocolVersion }) {
-    const { name, version = '1.0.0', instructions, capabilities } = this.#definition;
-    return {
-      protocolVersion: VERSIONS.includes(protocolVersion) ? protocolVersion : VERSIONS[0],
-      capabilities: { tools: { listChanged: true }, ...capabilities },
-      serverInfo: { name, version },
-      instructions,
-    };
-  }
-
-  #settle({ id, result, error }) {
-    const asked = this.#asked.get(id);
-    this.#asked.delete(id);
-    if (error) asked?.reject(new RpcError(error.code, error.message, error.data));
-    else asked?.resolve(result);
-  }
-
-  async #answer({ id, method, params = {} }, reply, headers) {
-    const abort = new AbortController();
-    this.#running.set(id, abort);
-    const notify = (method, params) => reply({ jsonrpc: '2.0', method, params });
-    const progressToken = params._meta?.progressToken;
-    const call = {
-      session: this,
-      headers,
-      signal: abort.signal,
-      notify,
-      progress: (progress, total, message) => {
-        if (progressToken !== undefined) {
-          notify('notifications/progress', { progressToken, progress, total, message });
-        }
-      },
-      ask: (method, params) =>
-        new Promise((resolve, reject) => {
-          const id = `ask-${this.#nextId++}`;
-          this.#asked.set(id, { resolve, reject });
-          reply({ jsonrpc: '2.0', id, method, params });
-        }),
-    };
-    let answer;
-    try {
-      const handler = this.#methods[method];
-      if (!handler) throw new RpcError(-32601, `Method not found: ${method}`);
-      answer = { result: await handler(params, call) };
-    } catch ({ code = -32603, message, data }) {
-      answer = { error: { code, message, data } };
-    }
-    this.#running.delete(id);
-    if (!abort.signal.aborted) reply({ jsonrpc: '2.0', id, ...answer });
-  }
+  return parseArgs({ options: { ...options, ...ERA_OPTION, port: { type: 'string' } } }).values;
 }
 
 /** Serves on stdio, or on Streamable HTTP where there is a port. */
 export function serve(definition, port) {
-  if (port === undefined) serveStdio(definition);
-  else serveHttp(definition, Number(port));
+  // The fixture reads the other flags, those of its own.
+  const { era } = parseArgs({ options: ERA_OPTION, strict: false }).values;
+  const isModern = { legacy: () => false, modern: () => true, both: looksModern }[era];
+  if (!isModern) throw new Error(`There is no era ${era}`);
+  if (port === undefined) serveStdio(definition, isModern);
+  else serveHttp(definition, isModern, Number(port));
 }
 
-function serveStdio(definition) {
+function looksModern({ method, params }, headers = {}) {
+  return (
+    method === 'server/discover' ||
+    VERSION_KEY in (params?._meta ?? {}) ||
+    headers['mcp-protocol-version'] === MODERN_VERSION
+  );
+}
+
+function serveStdio(definition, isModern) {
   // All that is sent in one turn of the event loop leaves in one write, so progress can arrive together with its result.
   let isCorked = false;
-  const session = new Session(definition, message => {
+  const send = message => {
     if (!isCorked) {
       isCorked = true;
       process.stdout.cork();
@@ -161,14 +59,27 @@ function serveStdio(definition) {
       });
     }
     process.stdout.write(`${JSON.stringify(message)}\n`);
-  });
+  };
+  const session = new Session(definition, send);
+  const modern = new ModernServer(definition);
+  const running = new Map();
+
+  async function receive(message) {
+    if (message.method === 'notifications/cancelled') running.get(message.params?.requestId)?.abort();
+    if (!isModern(message)) return session.receive(message);
+    const abort = new AbortController();
+    running.set(message.id, abort);
+    await modern.receive(message, send, { signal: abort.signal });
+    running.delete(message.id);
+  }
   createInterface({ input: process.stdin })
-    .on('line', line => session.receive(JSON.parse(line)))
+    .on('line', line => receive(JSON.parse(line)))
     .on('close', () => process.exit(0));
 }
 
-function serveHttp(definition, port) {
+function serveHttp(definition, isModern, port) {
   const sessions = new Map();
+  const modern = new ModernServer(definition);
 
   listen(port, '/mcp', async (request, response) => {
     if (request.method === 'POST') return post(request, response);
@@ -187,24 +98,17 @@ function serveHttp(definition, port) {
     const message = await readJson(request);
     const id = request.headers['mcp-session-id'];
     if (definition.intercept?.(message, { response, forget: () => sessions.delete(id) })) return;
-    if (id !== undefined && !sessions.has(id)) return refuse(response, 404);
-    if (id === undefined && message.method !== 'initialize') return refuse(response, 400);
-    const client = sessions.get(id) ?? connect();
-    response.setHeader('mcp-session-id', client.id);
-
-    // A plain JSON answer, unless something has to be said before it.
-    const reply = sent => {
-      if (sent.method !== undefined) {
-        startEventStream(response);
-        writeEvent(response, sent);
-      } else if (response.headersSent) {
-        writeEvent(response, sent);
-      } else {
-        response.setHeader('content-type', 'application/json');
-        response.end(JSON.stringify(sent));
-      }
-    };
-    await client.session.receive(message, reply, request.headers);
+    if (isModern(message, request.headers)) {
+      const abort = new AbortController();
+      response.on('close', () => abort.abort());
+      await modern.receive(message, replyOn(response), { headers: request.headers, signal: abort.signal });
+    } else {
+      if (id !== undefined && !sessions.has(id)) return refuse(response, 404);
+      if (id === undefined && message.method !== 'initialize') return refuse(response, 400);
+      const client = sessions.get(id) ?? connect();
+      response.setHeader('mcp-session-id', client.id);
+      await client.session.receive(message, replyOn(response), request.headers);
+    }
     if (!response.headersSent) response.statusCode = 202;
     response.end();
   }
@@ -227,6 +131,16 @@ function serveHttp(definition, port) {
     sessions.set(client.id, client);
     return client;
   }
+}
+
+/** Answers a POST: in plain JSON, unless something has to be said before. */
+function replyOn(response) {
+  return (message, status = 200) => {
+    if (message.method !== undefined) startEventStream(response);
+    if (response.headersSent) return writeEvent(response, message);
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(message));
+  };
 }
 
 /** An HTTP server on 127.0.0.1 that says its address on stdout and ends with the process that forked it. */
