@@ -8,6 +8,7 @@ import { type Disposable, DisposableStore } from './base/disposable.ts';
 import { UserError } from './base/errors.ts';
 import { Emitter } from './base/event.ts';
 import type { Logger } from './base/log.ts';
+import type { Params } from './base/peer.ts';
 import { addBackend, type ConfigEdit, editConfigFile, removeBackend, setBackendKey } from './config/edit.ts';
 import {
   formatProblem,
@@ -19,9 +20,11 @@ import {
 } from './config/load.ts';
 import { type BackendConfig, type Config, routingSchema, serverSchema } from './config/schema.ts';
 import { watchConfig } from './config/watch.ts';
+import type { ServingPorts } from './downstream/dispatch.ts';
 import { HttpListener, type HttpListenerOptions } from './downstream/httpListener.ts';
 import { callManagementTool, withManagementTools } from './downstream/managementTools.ts';
-import { Session, type SessionPorts } from './downstream/session.ts';
+import { Session } from './downstream/session.ts';
+import { StatelessServer } from './downstream/statelessServer.ts';
 import { KeptCatalog } from './keptCatalog.ts';
 import { digest, digestsOf, ListFeed } from './listFeed.ts';
 import { createManagement } from './management.ts';
@@ -30,7 +33,9 @@ import { buildCatalog, type Catalog } from './router/catalog.ts';
 import { type Caller, ClientRequests } from './router/clientRequests.ts';
 import type { Decision } from './router/decisions.ts';
 import type { Explanation } from './router/explain.ts';
-import { type Params, Router, WireError } from './router/router.ts';
+import { Exposure } from './router/exposure.ts';
+import { introduce } from './router/introduction.ts';
+import { Router } from './router/router.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
 import type { BackendPorts } from './upstream/backendPorts.ts';
 import { BackendSet, type Difference } from './upstream/backendSet.ts';
@@ -129,10 +134,13 @@ export class Gateway implements Disposable {
         method => this.clients.broadcast(method),
       ),
     );
-    this.backends = new BackendSet(this.backendPorts(), config => this.kept?.listsFor(config));
-    this.clients = new ClientRequests(() => this.catalog(), log);
+    this.backends = new BackendSet(this.backendPorts(), config => this.kept?.kept(config));
+    const exposure = new Exposure(() => this.catalog());
+    this.clients = new ClientRequests(exposure, log);
     this.router = new Router({
       clock,
+      exposure,
+      clients: this.clients,
       onDecision: () => this.announce.trigger(),
       surroundings: () => ({ catalog: this.catalog(), backends: this.backends.all, routing: this.config.routing }),
     });
@@ -271,19 +279,22 @@ export class Gateway implements Disposable {
     const parsed = this.parseEntry(entry);
     if (!parsed.ok) return { ok: false, message: parsed.message, stderrTail: [] };
     const environment = await this.options.environment();
-    const { version } = serverInfo;
-    return tryBackend(parsed.config, { clock, version, defaultCwd, environment, children: this.children }, signal);
+    const options = { clock, clientInfo: serverInfo, knownEra: undefined };
+    return tryBackend(parsed.config, { ...options, defaultCwd, environment, children: this.children }, signal);
   }
 
   /** Calls a tool as a client would, once it is known or every backend has settled. */
   async callTool(name: string, args: Params, signal: AbortSignal): Promise<CallReport> {
+    const sessionId = randomUUID();
     const caller: Caller = {
-      sessionId: randomUUID(),
+      sessionId,
+      client: { era: 'legacy', info: this.options.serverInfo, capabilities: {}, logLevel: undefined },
       notify: (method, params) => this.options.log.info(`${name}: ${method} ${JSON.stringify(params)}`),
-      request: () => Promise.reject(nobodyToAsk('No client is connected')),
+      request: async () => ({ kind: 'error', error: NOBODY_TO_ASK }),
     };
     await this.whenKnown(name);
     const answer = await this.router.callTool({ params: { name, arguments: args }, caller, signal });
+    this.release(sessionId);
     if (answer.kind === 'result') return { kind: 'answered', result: answer.result };
     const { code, message } = answer.error;
     return this.router.knows(name) ? { kind: 'rejected', code, message } : { kind: 'unknown', message };
@@ -294,11 +305,10 @@ export class Gateway implements Disposable {
     const { allowed_hosts, allowed_origins } = this.config.server;
     const allowedHosts = [...allowed_hosts, ...(options.allowedHosts ?? [])];
     const allowedOrigins = [...allowed_origins, ...(options.allowedOrigins ?? [])];
-    const listener = await HttpListener.listen(
-      { ...options, allowedHosts, allowedOrigins },
-      this.options.clock,
-      this.sessionPorts(),
-    );
+    const listener = await HttpListener.listen({ ...options, allowedHosts, allowedOrigins }, this.options.clock, {
+      ports: this.servingPorts(),
+      log: this.options.log,
+    });
     this.listeners.add(listener);
     return listener;
   }
@@ -308,7 +318,9 @@ export class Gateway implements Disposable {
     const ended = deferred();
     const transport = new StdioServerTransport(input, output, { maxBufferSize: MAX_STDIO_MESSAGE_BYTES });
     transport.onclose = ended.resolve;
-    await Session.serve(randomUUID(), transport, this.sessionPorts());
+    const ports = this.servingPorts();
+    const stateless = new StatelessServer(ports, this.options.clock);
+    await Session.serve(randomUUID(), transport, { ports, log: this.options.log, stateless });
     await ended.promise;
   }
 
@@ -395,32 +407,40 @@ export class Gateway implements Disposable {
     subscription.dispose();
   }
 
-  private sessionPorts(): SessionPorts {
-    const { serverInfo, log } = this.options;
+  private release(sessionId: string): void {
+    for (const backend of this.backends.all) backend.release(sessionId);
+  }
+
+  private servingPorts(): ServingPorts {
+    const { serverInfo } = this.options;
     const { router } = this;
     const management = createManagement(this);
     return {
       serverInfo,
-      log,
+      introduction: () => introduce(this.backends.all),
+      release: sessionId => this.release(sessionId),
       router: {
         callTool: call =>
           callManagementTool(call, this.config.server.management_tools, management) ?? router.callTool(call),
         getPrompt: call => router.getPrompt(call),
-        readResource: call => router.readResource(call),
-        subscribe: (method, call) => router.subscribe(method, call),
+        ofResource: (method, call) => router.ofResource(method, call),
         complete: call => router.complete(call),
+        ofTask: (method, call) => router.ofTask(method, call),
+        listTasks: call => router.listTasks(call),
+        ofNobody: (method, call) => router.ofNobody(method, call),
+        leaveResource: uri => router.leaveResource(uri),
       },
       clients: this.clients,
       catalog: async () => {
         await this.firstLists;
         return this.exposedCatalog();
       },
-      notifyBackends: method => {
-        for (const backend of this.backends.all) backend.notify(method);
+      notifyBackends: (method, params, sessionId) => {
+        for (const backend of this.backends.all) void backend.notify(method, params, sessionId);
       },
-      onLogLevelChange: () => {
-        const { logLevel } = this.clients;
-        for (const backend of this.backends.all) if (logLevel) void backend.setLogLevel(logLevel);
+      onLogLevelChange: (level, sessionId) => {
+        for (const backend of this.backends.all)
+          void backend.setLogLevel(backend.isShared ? this.clients.loudest(level) : level, sessionId);
       },
     };
   }
@@ -432,11 +452,12 @@ export class Gateway implements Disposable {
       log,
       defaultCwd,
       environment,
-      version: serverInfo.version,
+      clientInfo: serverInfo,
       children: this.children,
       listTtlMs: () => this.config.routing.capability_cache_ttl_seconds * 1000,
-      onNotification: (backend, method, params, calls) => this.clients.notify(backend, method, params, calls),
-      onRequest: (backend, request, calls, signal) => this.clients.request(backend, request, calls, signal),
+      onNotification: (backend, method, params, origin) => this.clients.notify(backend, method, params, origin),
+      onRequest: (backend, method, params, origin, signal) =>
+        this.clients.request(backend, method, params, origin, signal),
       onLine: (backend, line) => {
         const lines = this.lines.get(backend.name) ?? [];
         this.lines.set(backend.name, lines);
@@ -448,7 +469,7 @@ export class Gateway implements Disposable {
       onListsChange: backend => {
         const { logLevel } = this.clients;
         if (logLevel) void backend.setLogLevel(logLevel);
-        this.kept?.keep(backend.config, backend.lists);
+        this.kept?.keep(backend.config, backend);
         this.listsChanged();
       },
     };
@@ -457,6 +478,4 @@ export class Gateway implements Disposable {
 
 const MAX_STDIO_MESSAGE_BYTES = 64 * 1024 * 1024;
 
-function nobodyToAsk(reason: string): WireError {
-  return new WireError({ code: METHOD_NOT_FOUND, message: `${reason}: nobody can be asked` });
-}
+const NOBODY_TO_ASK = { code: METHOD_NOT_FOUND, message: 'No client is connected: nobody can be asked' };

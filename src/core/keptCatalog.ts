@@ -6,10 +6,12 @@ import * as z from 'zod';
 import { Debounced } from './base/async.ts';
 import type { Clock } from './base/clock.ts';
 import { messageOf } from './base/errors.ts';
+import { isObject } from './base/json.ts';
 import type { Logger } from './base/log.ts';
 import type { BackendConfig } from './config/schema.ts';
-import { connectionKey } from './upstream/backend.ts';
-import type { Item, Lists } from './upstream/lists.ts';
+import { type Acquaintance, connectionKey } from './upstream/backend.ts';
+import type { Introduction } from './upstream/handshake.ts';
+import type { Item } from './upstream/lists.ts';
 
 export interface KeptCatalogOptions {
   /** Where the files are, one for each configuration file; made when it is first needed. */
@@ -20,10 +22,9 @@ export interface KeptCatalogOptions {
   readonly log: Logger;
 }
 
-interface Kept {
+interface Kept extends Acquaintance {
   /** A hash: what it is made of may hold secrets. */
   readonly config: string;
-  readonly lists: Lists;
 }
 
 const WRITE_DEBOUNCE_MS = 500;
@@ -45,6 +46,11 @@ const listsSchema = z.object({
   templates: itemsWith('uriTemplate'),
 });
 
+const aboutSchema = z.custom<Introduction>(
+  value => isObject(value) && (value.era === 'legacy' || value.era === 'modern') && isObject(value.capabilities),
+  'not what a backend tells of itself',
+);
+
 const jsonSchema = z.string().transform((text, context): unknown => {
   try {
     return JSON.parse(text);
@@ -60,11 +66,13 @@ const fileSchema = (configFile: string) =>
     z.object({
       version: z.literal(VERSION),
       configFile: z.literal(configFile),
-      backends: z.array(z.object({ name: z.string(), config: z.string(), lists: listsSchema })),
+      backends: z.array(
+        z.object({ name: z.string(), config: z.string(), lists: listsSchema, about: aboutSchema.optional() }),
+      ),
     }),
   );
 
-/** The lists of the backends of one configuration file, kept from one run of the router to the next. */
+/** What the backends of one configuration file are and offer, kept from one run of the router to the next. */
 export class KeptCatalog {
   private readonly file: string;
   private readonly configFile: string;
@@ -90,15 +98,15 @@ export class KeptCatalog {
     this.writeSoon = new Debounced(clock, WRITE_DEBOUNCE_MS, () => void this.flush());
   }
 
-  /** What the backend offered when it was last asked, unless it was configured otherwise then. */
-  listsFor(config: BackendConfig): Lists | undefined {
+  /** What the backend was when it was last asked, unless it was configured otherwise then. */
+  kept(config: BackendConfig): Acquaintance | undefined {
     const kept = this.backends.get(config.name);
-    return kept?.config === hashOf(config) ? kept.lists : undefined;
+    return kept?.config === hashOf(config) ? kept : undefined;
   }
 
-  /** Keeps what the backend offers now; written within half a second. */
-  keep(config: BackendConfig, lists: Lists): void {
-    this.backends.set(config.name, { config: hashOf(config), lists });
+  /** Keeps what the backend is now; written within half a second. */
+  keep(config: BackendConfig, { lists, about }: Acquaintance): void {
+    this.backends.set(config.name, { config: hashOf(config), lists, about });
     this.change();
   }
 
@@ -132,7 +140,7 @@ export class KeptCatalog {
     const { data, error } = fileSchema(this.configFile).safeParse(text);
     const [issue] = error?.issues ?? [];
     if (issue) return this.setAside([issue.path.join('.'), issue.message].filter(Boolean).join(': '));
-    for (const { name, config, lists } of data?.backends ?? []) this.backends.set(name, { config, lists });
+    for (const { name, ...kept } of data?.backends ?? []) this.backends.set(name, { about: undefined, ...kept });
   }
 
   private async setAside(reason: string): Promise<void> {

@@ -39,7 +39,12 @@ interface Digests {
 }
 
 /** Hashes of everything that clients see. */
-export function digestsOf({ tools, prompts, resources, templates }: Omit<Catalog, 'toolAliases'>): Digests {
+export function digestsOf({
+  tools,
+  prompts,
+  resources,
+  templates,
+}: Pick<Catalog, 'tools' | 'prompts' | 'resources' | 'templates'>): Digests {
   const of = (...maps: ReadonlyMap<string, Entry>[]) =>
     digest(maps.map(map => Array.from(map.values(), ({ definition }) => definition)));
   return { tools: of(tools), prompts: of(prompts), resources: of(resources, templates) };

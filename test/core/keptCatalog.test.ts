@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url';
 import type { Clock } from '../../src/core/base/clock.ts';
 import { type BackendConfig, backendSchema } from '../../src/core/config/schema.ts';
 import { KeptCatalog } from '../../src/core/keptCatalog.ts';
+import type { Acquaintance } from '../../src/core/upstream/backend.ts';
 import { type Lists, NO_LISTS } from '../../src/core/upstream/lists.ts';
 import { FakeClock } from '../support/fakeClock.ts';
 
@@ -32,7 +33,7 @@ async function run(directory: string, { configFile = CONFIG_FILE, clock = new Fa
 /** A run that keeps these lists of the backend "files" and ends; gives the file it leaves. */
 async function runAndKeep(directory: string, lists: Lists): Promise<string> {
   const { kept, warnings } = await run(directory);
-  kept.keep(backend(), lists);
+  kept.keep(backend(), offering(lists));
   await kept.flush();
   assert.deepEqual(warnings, []);
   return path.join(directory, onlyFile(directory));
@@ -45,6 +46,10 @@ function backend({ name = 'files', ...changes }: Partial<BackendConfig> = {}): B
   });
   const launch = { kind: 'stdio', command: 'npx', args: ['-y', 'files'], env: {}, cwd: undefined } as const;
   return { ...rest, namespace: name, request_timeout_seconds: 30, launch, ...changes };
+}
+
+function offering(lists: Lists): Acquaintance {
+  return { lists, about: undefined };
 }
 
 function tools(...names: string[]): Lists {
@@ -78,8 +83,8 @@ describe('KeptCatalog', () => {
     };
     await runAndKeep(directory, lists);
     const { kept, warnings } = await run(directory);
-    assert.deepEqual(kept.listsFor(backend()), lists);
-    assert.equal(JSON.stringify(kept.listsFor(backend())), JSON.stringify(lists));
+    assert.deepEqual(kept.kept(backend())?.lists, lists);
+    assert.equal(JSON.stringify(kept.kept(backend())?.lists), JSON.stringify(lists));
     assert.deepEqual(warnings, []);
   });
 
@@ -90,18 +95,18 @@ describe('KeptCatalog', () => {
     const { launch } = backend();
     assert.ok(launch.kind === 'stdio');
     const env = { TOKEN: 'other' };
-    assert.equal(kept.listsFor(backend({ launch: { ...launch, env } })), undefined);
-    assert.equal(kept.listsFor(backend({ protocol: 'legacy' })), undefined);
-    assert.equal(kept.listsFor(backend({ session: 'per_client' })), undefined);
-    assert.equal(kept.listsFor(backend({ name: 'other' })), undefined);
-    assert.deepEqual(kept.listsFor(backend({ priority: 3, namespace: 'n' })), tools('read'));
+    assert.equal(kept.kept(backend({ launch: { ...launch, env } }))?.lists, undefined);
+    assert.equal(kept.kept(backend({ protocol: 'legacy' }))?.lists, undefined);
+    assert.equal(kept.kept(backend({ session: 'per_client' }))?.lists, undefined);
+    assert.equal(kept.kept(backend({ name: 'other' }))?.lists, undefined);
+    assert.deepEqual(kept.kept(backend({ priority: 3, namespace: 'n' }))?.lists, tools('read'));
   });
 
   test('writes no secret, and nothing that others may read', async t => {
     const directory = path.join(temporaryFolder(t), 'state', 'switchyard');
     const { kept } = await run(directory);
     const launch = { kind: 'stdio', command: 'x', args: [], env: { TOKEN: 'secret-7' }, cwd: undefined } as const;
-    kept.keep(backend({ launch }), tools('read'));
+    kept.keep(backend({ launch }), offering(tools('read')));
     await kept.flush();
     const file = path.join(directory, onlyFile(directory));
     assert.doesNotMatch(fs.readFileSync(file, 'utf8'), /secret-7/);
@@ -112,12 +117,12 @@ describe('KeptCatalog', () => {
   test('forgets the backends that are not retained, and only those', async t => {
     const directory = temporaryFolder(t);
     const first = await run(directory);
-    for (const name of ['a', 'b', '__proto__']) first.kept.keep(backend({ name }), tools(name));
+    for (const name of ['a', 'b', '__proto__']) first.kept.keep(backend({ name }), offering(tools(name)));
     first.kept.retain(['a', '__proto__', 'never-kept']);
     await first.kept.flush();
     const { kept } = await run(directory);
     assert.deepEqual(
-      ['a', 'b', '__proto__'].map(name => kept.listsFor(backend({ name }))),
+      ['a', 'b', '__proto__'].map(name => kept.kept(backend({ name }))?.lists),
       [tools('a'), undefined, tools('__proto__')],
     );
   });
@@ -126,11 +131,11 @@ describe('KeptCatalog', () => {
     const directory = temporaryFolder(t);
     await runAndKeep(directory, tools('read'));
     const { kept, warnings } = await run(directory, { configFile: '/another/backends.yaml' });
-    assert.equal(kept.listsFor(backend()), undefined);
-    kept.keep(backend(), tools('other'));
+    assert.equal(kept.kept(backend())?.lists, undefined);
+    kept.keep(backend(), offering(tools('other')));
     await kept.flush();
     assert.equal(fs.readdirSync(directory).length, 2);
-    assert.deepEqual((await run(directory)).kept.listsFor(backend()), tools('read'));
+    assert.deepEqual((await run(directory)).kept.kept(backend())?.lists, tools('read'));
     assert.deepEqual(warnings, []);
   });
 
@@ -157,13 +162,13 @@ describe('KeptCatalog', () => {
         fs.writeFileSync(file, damaged);
 
         const { kept, warnings } = await run(directory);
-        assert.equal(kept.listsFor(backend()), undefined);
+        assert.equal(kept.kept(backend())?.lists, undefined);
         assert.equal(warnings.length, 1);
         assert.ok(warnings[0]?.includes(file), warnings[0]);
         assert.deepEqual(fs.readFileSync(`${file}.set-aside`), Buffer.from(damaged));
-        kept.keep(backend(), tools('write'));
+        kept.keep(backend(), offering(tools('write')));
         await kept.flush();
-        assert.deepEqual((await run(directory)).kept.listsFor(backend()), tools('write'));
+        assert.deepEqual((await run(directory)).kept.kept(backend())?.lists, tools('write'));
       });
     }
 
@@ -173,7 +178,7 @@ describe('KeptCatalog', () => {
       const file = await runAndKeep(directory, tools('read'));
       fs.chmodSync(file, 0);
       const { kept, warnings } = await run(directory);
-      assert.equal(kept.listsFor(backend()), undefined);
+      assert.equal(kept.kept(backend())?.lists, undefined);
       assert.match(String(warnings), /EACCES/);
       assert.deepEqual(fs.readdirSync(directory), [`${path.basename(file)}.set-aside`]);
     });
@@ -185,9 +190,9 @@ describe('KeptCatalog', () => {
       fs.mkdirSync(file);
       const { kept, warnings } = await run(directory);
       assert.match(String(warnings), /EISDIR/);
-      kept.keep(backend(), tools('write'));
+      kept.keep(backend(), offering(tools('write')));
       await kept.flush();
-      assert.deepEqual((await run(directory)).kept.listsFor(backend()), tools('write'));
+      assert.deepEqual((await run(directory)).kept.kept(backend())?.lists, tools('write'));
     });
   });
 
@@ -196,9 +201,9 @@ describe('KeptCatalog', () => {
       const directory = path.join(temporaryFolder(t), 'file');
       fs.writeFileSync(directory, 'not a folder');
       const { kept, warnings } = await run(directory);
-      kept.keep(backend(), tools('read'));
+      kept.keep(backend(), offering(tools('read')));
       await kept.flush();
-      assert.deepEqual(kept.listsFor(backend()), tools('read'));
+      assert.deepEqual(kept.kept(backend())?.lists, tools('read'));
       assert.equal(warnings.length, 1, String(warnings));
       assert.match(String(warnings), /ENOTDIR/);
       assert.equal(fs.readFileSync(directory, 'utf8'), 'not a folder');
@@ -210,16 +215,16 @@ describe('KeptCatalog', () => {
       await runAndKeep(directory, tools('read'));
       fs.chmodSync(directory, 0o500);
       const { kept, warnings } = await run(directory);
-      assert.deepEqual(kept.listsFor(backend()), tools('read'));
-      kept.keep(backend(), tools('write'));
+      assert.deepEqual(kept.kept(backend())?.lists, tools('read'));
+      kept.keep(backend(), offering(tools('write')));
       await kept.flush();
-      kept.keep(backend(), tools('write', 'again'));
+      kept.keep(backend(), offering(tools('write', 'again')));
       await kept.flush();
       assert.equal(warnings.length, 1, String(warnings));
       assert.match(String(warnings), /EACCES/);
       fs.chmodSync(directory, 0o700);
       await kept.flush();
-      assert.deepEqual((await run(directory)).kept.listsFor(backend()), tools('write', 'again'));
+      assert.deepEqual((await run(directory)).kept.kept(backend())?.lists, tools('write', 'again'));
       onlyFile(directory);
     });
 
@@ -229,7 +234,7 @@ describe('KeptCatalog', () => {
       const { kept, warnings } = await run(directory);
       fs.rmSync(file);
       fs.mkdirSync(file);
-      kept.keep(backend(), tools('write'));
+      kept.keep(backend(), offering(tools('write')));
       await kept.flush();
       assert.equal(onlyFile(directory), path.basename(file));
       assert.equal(warnings.length, 1);
@@ -238,12 +243,12 @@ describe('KeptCatalog', () => {
     test('makes it again when it was deleted', async t => {
       const directory = path.join(temporaryFolder(t), 'state');
       const { kept, warnings } = await run(directory);
-      kept.keep(backend(), tools('read'));
+      kept.keep(backend(), offering(tools('read')));
       await kept.flush();
       fs.rmSync(directory, { recursive: true });
-      kept.keep(backend(), tools('write'));
+      kept.keep(backend(), offering(tools('write')));
       await kept.flush();
-      assert.deepEqual((await run(directory)).kept.listsFor(backend()), tools('write'));
+      assert.deepEqual((await run(directory)).kept.kept(backend())?.lists, tools('write'));
       assert.deepEqual(warnings, []);
     });
   });
@@ -254,7 +259,7 @@ describe('KeptCatalog', () => {
       const clock = new FakeClock();
       const { kept } = await run(directory, { clock });
       for (let at = 0; at < 400; at += 100) {
-        kept.keep(backend(), tools(`read_${at}`));
+        kept.keep(backend(), offering(tools(`read_${at}`)));
         clock.advance(100);
       }
       assert.equal(clock.pending, 1);
@@ -263,7 +268,7 @@ describe('KeptCatalog', () => {
       assert.equal(clock.pending, 0);
       // Nothing is pending any more, so this only waits for the write that the clock began.
       await kept.flush();
-      assert.deepEqual((await run(directory)).kept.listsFor(backend()), tools('read_300'));
+      assert.deepEqual((await run(directory)).kept.kept(backend())?.lists, tools('read_300'));
     });
 
     test('writes nothing when nothing was kept since, and leaves no timer', async t => {
@@ -272,7 +277,7 @@ describe('KeptCatalog', () => {
       const { kept } = await run(directory, { clock });
       await kept.flush();
       assert.deepEqual(fs.readdirSync(directory), []);
-      kept.keep(backend(), tools('read'));
+      kept.keep(backend(), offering(tools('read')));
       await kept.flush();
       assert.equal(clock.pending, 0);
       const { ino } = fs.statSync(path.join(directory, onlyFile(directory)));
@@ -285,32 +290,32 @@ describe('KeptCatalog', () => {
       const directory = temporaryFolder(t);
       const clock = new FakeClock();
       const { kept } = await run(directory, { clock });
-      kept.keep(backend({ name: 'a' }), many(2000));
+      kept.keep(backend({ name: 'a' }), offering(many(2000)));
       const writing = kept.flush();
       await Promise.resolve();
-      kept.keep(backend({ name: 'b' }), tools('b'));
+      kept.keep(backend({ name: 'b' }), offering(tools('b')));
       await writing;
       assert.equal(
-        (await run(directory)).kept.listsFor(backend({ name: 'b' })),
+        (await run(directory)).kept.kept(backend({ name: 'b' }))?.lists,
         undefined,
         'it came too late for this',
       );
       clock.advance(500);
       await kept.flush();
       const next = await run(directory);
-      assert.equal(next.kept.listsFor(backend({ name: 'a' }))?.tools.length, 2000);
-      assert.deepEqual(next.kept.listsFor(backend({ name: 'b' })), tools('b'));
+      assert.equal(next.kept.kept(backend({ name: 'a' }))?.lists?.tools.length, 2000);
+      assert.deepEqual(next.kept.kept(backend({ name: 'b' }))?.lists, tools('b'));
     });
 
     test('ends with what was kept last, however long the write before it takes', async t => {
       const directory = temporaryFolder(t);
       const { kept } = await run(directory);
-      kept.keep(backend(), many(5000));
+      kept.keep(backend(), offering(many(5000)));
       const first = kept.flush();
       await Promise.resolve();
-      kept.keep(backend(), tools('read'));
+      kept.keep(backend(), offering(tools('read')));
       await Promise.all([first, kept.flush()]);
-      assert.deepEqual((await run(directory)).kept.listsFor(backend()), tools('read'));
+      assert.deepEqual((await run(directory)).kept.kept(backend())?.lists, tools('read'));
     });
 
     test('keeps 5,000 tools at the price of making them JSON, once for many changes', async t => {
@@ -319,7 +324,7 @@ describe('KeptCatalog', () => {
       const { kept } = await run(directory, { clock });
       const lists = many(5000);
       const keeping = milliseconds(() => {
-        for (let change = 0; change < 100; change++) kept.keep(backend(), lists);
+        for (let change = 0; change < 100; change++) kept.keep(backend(), offering(lists));
       });
       assert.ok(keeping < 100, `100 changes took ${keeping} ms`);
       assert.equal(clock.pending, 1);
@@ -328,7 +333,7 @@ describe('KeptCatalog', () => {
       const next = await run(directory);
       const reading = performance.now() - begun;
       assert.ok(reading < 250, `reading took ${reading} ms`);
-      assert.deepEqual(next.kept.listsFor(backend()), lists);
+      assert.deepEqual(next.kept.kept(backend())?.lists, lists);
       t.diagnostic(`5,000 tools: 100 changes ${keeping.toFixed(1)} ms, reading ${reading.toFixed(1)} ms`);
     });
 
@@ -345,7 +350,7 @@ describe('KeptCatalog', () => {
       while (!isOver) {
         const { kept, warnings } = await run(directory);
         assert.deepEqual(warnings, []);
-        const found = ['a', 'b'].map(name => kept.listsFor(backend({ name }))?.tools.length);
+        const found = ['a', 'b'].map(name => kept.kept(backend({ name }))?.lists?.tools.length);
         assert.ok(found.includes(1000), `each version is one that somebody wrote, not ${found}`);
         reads++;
       }
@@ -391,7 +396,7 @@ function startWriter(t: TestContext, directory: string, name: string) {
     const kept = await KeptCatalog.open(options);
     const tools = Array.from({ length: 1000 }, (_, index) => ({ name: 'tool_' + index, description: 'x'.repeat(500) }));
     for (let count = 0; count < 60; count++) {
-      kept.keep(${JSON.stringify(backend({ name }))}, { tools, prompts: [], resources: [], templates: [] });
+      kept.keep(${JSON.stringify(backend({ name }))}, { lists: { tools, prompts: [], resources: [], templates: [] } });
       await kept.flush();
       if (count === 0) console.log('written');
     }`;

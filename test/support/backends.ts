@@ -12,13 +12,13 @@ const silent = { debug() {}, info() {}, warning() {}, error() {} };
 const PORTS: BackendPorts = {
   clock: systemClock,
   log: silent,
-  version: '0',
+  clientInfo: { name: 'switchyard', version: '0' },
   defaultCwd: '.',
   children: new Children(new Watchdog(silent)),
   listTtlMs: () => 1,
   environment: async () => ({}),
   onNotification() {},
-  onRequest: async () => ({}),
+  onRequest: async () => ({ kind: 'result', result: {} }),
   onLine() {},
   onChange() {},
   onListsChange() {},
@@ -30,7 +30,10 @@ export function backendsOf(entries: readonly { readonly lists?: Lists; readonly 
   const options = { env: {}, workspaceFolder: '/', userHome: '/', input: () => undefined };
   const result = parseConfig(JSON.stringify({ backends }), 'backends.json', options);
   assert.ok(result.ok, JSON.stringify(result.problems));
-  return result.config.backends.map((config, n) => new Backend(config, PORTS, entries[n]?.lists));
+  return result.config.backends.map((config, n) => {
+    const lists = entries[n]?.lists;
+    return new Backend(config, PORTS, lists && { lists, about: undefined });
+  });
 }
 
 /** The routing of a file that says only this. */

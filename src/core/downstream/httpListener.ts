@@ -10,11 +10,16 @@ import type { AddressInfo } from 'node:net';
 import { type JSONRPCMessage, type RequestId, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
+import { hasEnvelope, MODERN_VERSION } from '../base/envelope.ts';
 import { UserError } from '../base/errors.ts';
 import { Emitter } from '../base/event.ts';
+import type { Params } from '../base/peer.ts';
+import { HttpExchange } from './httpExchange.ts';
 import { HttpTransport } from './httpTransport.ts';
+import { modernRefusal, statusOf } from './modernHeaders.ts';
 import { INVALID_REQUEST, MAX_BODY_BYTES, parseBody, readBody } from './requestBody.ts';
-import { Session, type SessionPorts } from './session.ts';
+import { Session, type SessionOptions } from './session.ts';
+import { StatelessServer } from './statelessServer.ts';
 
 export interface HttpListenerOptions {
   /** Address to bind, such as 127.0.0.1. */
@@ -45,7 +50,10 @@ const SESSION_NOT_FOUND = -32001;
 export class HttpListener {
   private readonly options: HttpListenerOptions;
   private readonly clock: Clock;
-  private readonly ports: SessionPorts;
+  private readonly sessionOptions: SessionOptions;
+  private readonly stateless: StatelessServer;
+  /** The modern requests that are not answered yet. */
+  private readonly open = new Set<AbortController>();
   private readonly server: Server;
   private readonly sessions = new Map<string, { readonly transport: HttpTransport; readonly session: Session }>();
   private readonly sessionsChanged = new Emitter();
@@ -57,17 +65,18 @@ export class HttpListener {
   /** A session began or ended. */
   readonly onDidChangeSessions = this.sessionsChanged.event;
 
-  private constructor(options: HttpListenerOptions, clock: Clock, ports: SessionPorts) {
+  private constructor(options: HttpListenerOptions, clock: Clock, sessionOptions: SessionOptions) {
     this.options = options;
     this.clock = clock;
-    this.ports = ports;
+    this.sessionOptions = sessionOptions;
+    this.stateless = new StatelessServer(sessionOptions.ports, clock, sessionOptions.present);
     this.hosts = new Set(
       [...LOOPBACK, options.host, `[${options.host}]`, ...(options.allowedHosts ?? [])].map(host => host.toLowerCase()),
     );
     this.token = options.token === undefined ? undefined : digest(options.token);
     this.server = createServer((request, response) => {
       this.handle(request, response).catch((error: unknown) => {
-        ports.log.warning(`HTTP: ${request.method} ${request.url} failed: ${String(error)}`);
+        sessionOptions.log.warning(`HTTP: ${request.method} ${request.url} failed: ${String(error)}`);
         response.destroy();
       });
     });
@@ -75,8 +84,12 @@ export class HttpListener {
   }
 
   /** Binds and listens. Rejects with a {@link UserError} if the address cannot be had. */
-  static async listen(options: HttpListenerOptions, clock: Clock, ports: SessionPorts): Promise<HttpListener> {
-    const listener = new HttpListener(options, clock, ports);
+  static async listen(
+    options: HttpListenerOptions,
+    clock: Clock,
+    sessionOptions: SessionOptions,
+  ): Promise<HttpListener> {
+    const listener = new HttpListener(options, clock, sessionOptions);
     await new Promise<void>((resolve, reject) => {
       listener.server.once('error', (error: NodeJS.ErrnoException) => {
         const hint =
@@ -155,6 +168,7 @@ export class HttpListener {
     const parsed = parseBody(body);
     if ('refusal' in parsed) return reply(response, 400, parsed.refusal, parsed.code, parsed.id);
     const { messages } = parsed;
+    if (isModern(request, messages)) return this.postModern(request, messages, response);
     const [first] = messages;
     if (messages.length === 1 && first && isInitialize(first)) {
       (await this.begin()).post(messages, response);
@@ -166,6 +180,34 @@ export class HttpListener {
       const message = `Invalid request: the id ${JSON.stringify(id)} is that of another request, not answered yet`;
       return reply(response, 400, message, INVALID_REQUEST, id);
     });
+  }
+
+  /** One request that stands alone, or a notification, which has nobody to go to. */
+  private async postModern(
+    request: IncomingMessage,
+    messages: readonly JSONRPCMessage[],
+    response: ServerResponse,
+  ): Promise<void> {
+    const [message] = messages;
+    const refused = modernRefusal(request.headers, messages.length === 1 ? message : messages);
+    if (refused) return reply(response, refused.status, refused.message, refused.code, refused.id, refused.data);
+    if (!message || !('method' in message) || !('id' in message)) {
+      response.writeHead(202).end();
+      return;
+    }
+    const { id, method, params = {} } = message;
+    const abort = new AbortController();
+    this.open.add(abort);
+    const exchange = new HttpExchange(response, undefined, 1, this.clock);
+    // A client that closes the stream cancels its request.
+    response.once('close', () => abort.abort('the client closed the stream'));
+    const notify = (told: string, about: Params | undefined) => {
+      if (!abort.signal.aborted) exchange.push({ jsonrpc: '2.0', method: told, ...(about && { params: about }) });
+    };
+    const answer = await this.stateless.answer({ id, method, params }, { notify, signal: abort.signal });
+    this.open.delete(abort);
+    const { kind: _, ...resultOrError } = answer;
+    exchange.settle({ jsonrpc: '2.0', id, ...resultOrError } as JSONRPCMessage, statusOf(answer));
   }
 
   /** The connection closes, but not while the rest of the body arrives: that would reset it, and the answer be lost. */
@@ -185,7 +227,7 @@ export class HttpListener {
       this.sessions.delete(id);
       this.sessionsChanged.fire();
     };
-    this.sessions.set(id, { transport, session: await Session.serve(id, transport, this.ports) });
+    this.sessions.set(id, { transport, session: await Session.serve(id, transport, this.sessionOptions) });
     this.sessionsChanged.fire();
     return transport;
   }
@@ -243,19 +285,26 @@ function isInitialize(message: JSONRPCMessage): boolean {
   return 'method' in message && message.method === 'initialize' && 'id' in message;
 }
 
+/** Whether a body says, or its headers, that it is of the modern era; what is wrong with it comes later. */
+function isModern({ headers }: IncomingMessage, messages: readonly JSONRPCMessage[]): boolean {
+  const hasClaim = messages.some(message => 'method' in message && hasEnvelope(message.params));
+  return hasClaim || headers['mcp-protocol-version'] === MODERN_VERSION;
+}
+
 function reply(
   response: ServerResponse,
   status: number,
   message: string,
   code = BAD_REQUEST,
   id: RequestId | null = null,
+  data?: unknown,
 ): void {
-  const body = errorBody(message, code, id);
+  const body = errorBody(message, code, id, data);
   response.writeHead(status, headersOf(body)).end(body);
 }
 
-function errorBody(message: string, code: number, id: RequestId | null): string {
-  return JSON.stringify({ jsonrpc: '2.0', error: { code, message }, id });
+function errorBody(message: string, code: number, id: RequestId | null, data?: unknown): string {
+  return JSON.stringify({ jsonrpc: '2.0', error: { code, message, ...(data !== undefined && { data }) }, id });
 }
 
 function headersOf(body: string): OutgoingHttpHeaders {

@@ -3,23 +3,10 @@
 import type { ServerResponse } from 'node:http';
 import type { JSONRPCMessage, RequestId, Transport, TransportSendOptions } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
-import type { Disposable } from '../base/disposable.ts';
-import { messageOf } from '../base/errors.ts';
+import { EventStream, HttpExchange } from './httpExchange.ts';
 
-/** A request unanswered for this long gets its headers and then signs of life, so that no client or proxy gives up. */
-const STREAM_AFTER_MS = 5000;
-const KEEP_ALIVE_MS = 15_000;
-const INTERNAL_ERROR = -32603;
 /** What is kept for a client that has not opened its stream yet. */
 const MAX_QUEUED = 256;
-/** What may wait in a stream for a client to read it. */
-const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
-
-const STREAM_HEADERS = {
-  'content-type': 'text/event-stream',
-  'cache-control': 'no-cache, no-transform',
-  'x-accel-buffering': 'no',
-};
 
 export class HttpTransport implements Transport {
   readonly sessionId: string;
@@ -28,7 +15,7 @@ export class HttpTransport implements Transport {
   onmessage?: (message: JSONRPCMessage) => void;
   private readonly clock: Clock;
   /** The POSTs that wait for answers, by the ids of their requests. */
-  private readonly exchanges = new Map<RequestId, Exchange>();
+  private readonly exchanges = new Map<RequestId, HttpExchange>();
   /** The GET stream, and what goes there once it is open. */
   private stream: EventStream | undefined;
   private queue: JSONRPCMessage[] = [];
@@ -70,7 +57,7 @@ export class HttpTransport implements Transport {
       for (const message of messages) this.onmessage?.(message);
       response.writeHead(202, { 'mcp-session-id': this.sessionId }).end();
     } else {
-      const exchange = new Exchange(response, this.sessionId, ids.length, this.clock);
+      const exchange = new HttpExchange(response, this.sessionId, ids.length, this.clock);
       for (const id of ids) this.exchanges.set(id, exchange);
       for (const message of messages) this.onmessage?.(message);
     }
@@ -125,107 +112,10 @@ export class HttpTransport implements Transport {
   }
 }
 
-/**
- * One POST with requests in it. A sole answer that comes soon and alone is plain JSON, which costs the least; anything
- * before it, and the wait for it, make it an event stream.
- */
-class Exchange {
-  private readonly response: ServerResponse;
-  private readonly sessionId: string;
-  private readonly clock: Clock;
-  private readonly timer: Disposable;
-  private readonly isBatch: boolean;
-  private unanswered: number;
-  private stream: EventStream | undefined;
-
-  constructor(response: ServerResponse, sessionId: string, requests: number, clock: Clock) {
-    this.response = response;
-    this.sessionId = sessionId;
-    this.clock = clock;
-    this.isBatch = requests > 1;
-    this.unanswered = requests;
-    this.timer = clock.schedule(STREAM_AFTER_MS, () => this.streaming());
-  }
-
-  push(message: JSONRPCMessage): void {
-    this.streaming().write(message);
-  }
-
-  settle(answer: JSONRPCMessage | undefined): void {
-    this.unanswered -= 1;
-    if (answer && !this.stream && !this.isBatch) {
-      this.timer.dispose();
-      const body = encode(answer);
-      const headers = {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(body),
-        ...('result' in answer && { 'mcp-session-id': this.sessionId }),
-      };
-      if (!this.response.destroyed) this.response.writeHead(200, headers).end(body);
-      return;
-    }
-    if (answer) this.push(answer);
-    if (this.unanswered > 0) return;
-    this.timer.dispose();
-    this.streaming().end();
-  }
-
-  private streaming(): EventStream {
-    this.stream ??= new EventStream(this.response, this.sessionId, this.clock);
-    return this.stream;
-  }
-}
-
-/** A response as server-sent events, with a comment now and then as a sign of life. */
-class EventStream {
-  private readonly response: ServerResponse;
-  private readonly clock: Clock;
-  private timer: Disposable | undefined;
-
-  constructor(response: ServerResponse, sessionId: string, clock: Clock) {
-    this.response = response;
-    this.clock = clock;
-    response.writeHead(200, { ...STREAM_HEADERS, 'mcp-session-id': sessionId });
-    response.flushHeaders();
-    response.once('close', () => this.timer?.dispose());
-    this.keepAlive();
-  }
-
-  write(message: JSONRPCMessage): void {
-    if (this.response.destroyed) return;
-    this.response.write(`event: message\ndata: ${encode(message)}\n\n`);
-    // A client that does not read is cut off before it costs everybody's memory.
-    if (this.response.writableLength > MAX_UNREAD_BYTES) this.response.destroy();
-  }
-
-  end(): void {
-    this.timer?.dispose();
-    this.response.end();
-  }
-
-  private keepAlive(): void {
-    this.timer = this.clock.schedule(KEEP_ALIVE_MS, () => {
-      this.response.write(': alive\n\n');
-      this.keepAlive();
-    });
-  }
-}
-
 function requestIds(messages: readonly JSONRPCMessage[]): RequestId[] {
   return messages.flatMap(message => ('method' in message && 'id' in message ? [message.id] : []));
 }
 
 function isCancellation(message: JSONRPCMessage): message is JSONRPCMessage & { params: { requestId: RequestId } } {
   return 'method' in message && message.method === 'notifications/cancelled' && message.params?.requestId !== undefined;
-}
-
-/** What a backend sent may be nested too deep to be written again: its caller is told so. */
-function encode(message: JSONRPCMessage): string {
-  try {
-    return JSON.stringify(message);
-  } catch (error) {
-    if (!('id' in message)) return '';
-    const told = { code: INTERNAL_ERROR, message: `The answer cannot be written as JSON: ${messageOf(error)}` };
-    return JSON.stringify({ jsonrpc: '2.0', id: message.id, error: told });
-  }
 }

@@ -1,7 +1,8 @@
 // The tools with which clients manage the router itself. Names, arguments and results are those of the older systems.
 import { messageOf, UserError } from '../base/errors.ts';
+import type { Answer, Params } from '../base/peer.ts';
 import type { Catalog, Entry } from '../router/catalog.ts';
-import type { Answer, Call, Params } from '../router/router.ts';
+import type { Call } from '../router/router.ts';
 
 /** What these tools act on. What goes wrong for the person's own reasons is thrown as a {@link UserError}. */
 export interface Management {

@@ -1,8 +1,11 @@
+import type { Era } from '../base/envelope.ts';
 import { groupBy } from '../base/groupBy.ts';
+import { isObject } from '../base/json.ts';
 import type { BackendConfig, RoutingConfig } from '../config/schema.ts';
 import type { Backend } from '../upstream/backend.ts';
 import type { Item } from '../upstream/lists.ts';
 import { globMatcher } from './glob.ts';
+import { exposedDefinition } from './rewrite.ts';
 import { exposedNames, exposedNamespace } from './toolNames.ts';
 
 /** A backend that a request could go to, with the name (or URI) that it knows the thing by. */
@@ -35,23 +38,48 @@ export interface Catalog {
   readonly resources: ReadonlyMap<string, Entry>;
   /** By exposed URI template. */
   readonly templates: ReadonlyMap<string, Entry>;
+  /** URIs that tools point to (MCP Apps) and nobody lists → the namespace they belong to. */
+  readonly linked: ReadonlyMap<string, string>;
   /** Other spellings of tool names, as the older systems wrote them (`ns.tool`, `ns::tool`, `backend::tool`) → exposed. */
   readonly toolAliases: ReadonlyMap<string, string>;
 }
 
+/** A definition as a client of an era can take it: exactly as it is, but for what the other era alone knows. */
+export function definitionFor(era: Era, { definition, candidates }: Entry): Item {
+  if (era === 'modern') return omit(definition, 'execution');
+  const isModern = candidates[0]?.backend.about?.era === 'modern';
+  // In the legacy era a client may refuse a whole list for one tool whose results are not objects.
+  const { outputSchema } = definition;
+  const isForeign =
+    isModern && outputSchema !== undefined && (!isObject(outputSchema) || outputSchema.type !== 'object');
+  return isForeign ? omit(definition, 'outputSchema') : definition;
+}
+
+function omit(item: Item, key: string): Item {
+  if (!(key in item)) return item;
+  const { [key]: _, ...rest } = item;
+  return rest;
+}
+
 /** Merges what the backends offer, in the order of the file, then in each backend's own. Pure. */
 export function buildCatalog(backends: readonly Backend[], routing: RoutingConfig): Catalog {
+  const resources = located(backends, 'resources', 'uri');
+  const linked = new Map<string, string>();
   const tools = named(
-    backends.flatMap(backend => toolsOf(backend, routing)),
+    backends.flatMap(backend => {
+      const uri = (original: string) => linkedUri(backend, original, resources, linked);
+      return toolsOf(backend, routing).map(offer => ({ ...offer, item: exposedDefinition(offer.item, { uri }) }));
+    }),
     routing,
   );
   return {
+    linked,
     tools,
     prompts: named(
       backends.flatMap(backend => promptsOf(backend, routing)),
       routing,
     ),
-    resources: located(backends, 'resources', 'uri'),
+    resources,
     templates: located(backends, 'templates', 'uriTemplate'),
     toolAliases: aliasesOf(tools),
   };
@@ -130,7 +158,7 @@ function located(backends: readonly Backend[], list: 'resources' | 'templates', 
     for (const item of backend.lists[list]) {
       const originalName = String(item[key]);
       const holder = entries.get(originalName);
-      const exposedName = !holder || holder.pool === pool ? originalName : `switchyard://${pool}/${originalName}`;
+      const exposedName = !holder || holder.pool === pool ? originalName : inNamespace(pool, originalName);
       const entry = entries.get(exposedName) ?? {
         exposedName,
         pool,
@@ -146,6 +174,25 @@ function located(backends: readonly Backend[], list: 'resources' | 'templates', 
   for (const [exposedName, entry] of entries)
     entries.set(exposedName, { ...entry, candidates: byPriority(entry.candidates) });
   return entries;
+}
+
+/** Where a tool's `ui://` resource is: nobody has to list it, and another namespace may have the same. */
+function linkedUri(
+  backend: Backend,
+  original: string,
+  resources: ReadonlyMap<string, Entry>,
+  linked: Map<string, string>,
+): string {
+  const namespace = exposedNamespace(backend.config.namespace);
+  const holder = resources.get(original)?.pool ?? linked.get(original) ?? namespace;
+  if (holder !== namespace) return inNamespace(namespace, original);
+  if (!resources.has(original)) linked.set(original, namespace);
+  return original;
+}
+
+/** A URI that another namespace has too, as clients see it. */
+export function inNamespace(namespace: string, uri: string): string {
+  return `switchyard://${namespace}/${uri}`;
 }
 
 /** Whose backends can serve a name of this backend: those of its namespace in any case, or '' for all where there are no prefixes. */

@@ -1,10 +1,12 @@
-import type { JSONRPCRequest, Result } from '@modelcontextprotocol/client';
+import { metaOf } from '../base/envelope.ts';
 import { groupBy } from '../base/groupBy.ts';
+import { isObject } from '../base/json.ts';
 import type { Logger } from '../base/log.ts';
+import type { Answer, Params, RpcError } from '../base/peer.ts';
 import type { Backend } from '../upstream/backend.ts';
-import type { Caller, CallInFlight, Params } from '../upstream/connection.ts';
-import { WireError } from '../upstream/outcome.ts';
-import type { Catalog } from './catalog.ts';
+import type { Origin } from '../upstream/backendPorts.ts';
+import type { Caller } from '../upstream/connection.ts';
+import type { Exposure } from './exposure.ts';
 
 export type { Caller };
 
@@ -13,36 +15,39 @@ export const LOGGING_LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'c
 
 /** One connected client. As a `Caller` it is reached on its own stream, not on that of a call. */
 export interface ClientSession extends Caller {
-  /** What it announced when it initialized. */
-  readonly capabilities: Readonly<Record<string, unknown>>;
-  /** What it asked for with `logging/setLevel`. */
-  readonly logLevel: string | undefined;
   /** The exposed URIs it subscribed to. */
   readonly subscriptions: ReadonlySet<string>;
 }
 
-/** The capability a client must have to be asked. */
-const NEEDS: ReadonlyMap<string, string> = new Map([
-  ['sampling/createMessage', 'sampling'],
-  ['elicitation/create', 'elicitation'],
-  ['roots/list', 'roots'],
-]);
+/** A client that is told of changes, and cannot be asked anything: `subscriptions/listen` of the modern era. */
+export type ChangeListener = Pick<ClientSession, 'notify' | 'subscriptions'>;
 
 const METHOD_NOT_FOUND = -32601;
 const REFUSED = -32000;
+const URL_ELICITATION_REQUIRED = -32042;
+const RELATED_TASK = 'io.modelcontextprotocol/related-task';
+/** In `_meta` of what a client is asked. */
+const ASKING_BACKEND = 'switchyard/backend';
+/** Tasks and elicitations whose client is remembered. */
+const MAX_REMEMBERED = 10_000;
 
 /**
  * What backends want of clients, brought to the right one.
- * A backend's connection is shared: a request belongs to the client whose call is in flight on it. With calls of
- * several clients in flight nobody can know, and it is refused rather than shown to the wrong person.
+ *
+ * On a connection of the client's own (`session: per_client`) that is this client. On a shared one it is the client whose
+ * call is in flight; with calls of several clients in flight nobody can know, and the request is refused rather than shown
+ * to the wrong person.
  */
 export class ClientRequests {
   private readonly sessions = new Map<string, ClientSession>();
-  private readonly catalog: () => Catalog;
+  private readonly listeners = new Set<ChangeListener>();
+  /** Which session an exposed task id, or an elicitation of a backend, belongs to. */
+  private readonly owners = new Map<string, string>();
+  private readonly exposure: Pick<Exposure, 'params'>;
   private readonly log: Logger;
 
-  constructor(catalog: () => Catalog, log: Logger) {
-    this.catalog = catalog;
+  constructor(exposure: Pick<Exposure, 'params'>, log: Logger) {
+    this.exposure = exposure;
     this.log = log;
   }
 
@@ -58,88 +63,193 @@ export class ClientRequests {
     return this.sessions.values();
   }
 
+  addListener(listener: ChangeListener): void {
+    this.listeners.add(listener);
+  }
+
+  deleteListener(listener: ChangeListener): void {
+    this.listeners.delete(listener);
+  }
+
+  /** Whether anybody but this one is subscribed to an exposed URI. */
+  isWanted(uri: string, except: ChangeListener): boolean {
+    return this.audience.some(each => each !== except && each.subscriptions.has(uri));
+  }
+
   /** The most verbose level any client asked for; undefined if none did. */
   get logLevel(): string | undefined {
-    const asked = new Set([...this.sessions.values()].map(session => session.logLevel));
+    const asked = new Set([...this.sessions.values()].map(session => session.client.logLevel));
     return LOGGING_LEVELS.find(level => asked.has(level));
   }
 
-  /** A backend's request to a client. Rejects with a {@link WireError}: the client's own, or why nobody could be asked. */
-  async request(
-    backend: Backend,
-    request: JSONRPCRequest,
-    calls: readonly CallInFlight[],
-    signal: AbortSignal,
-  ): Promise<Result> {
-    const { method, params } = request;
-    const clients = groupBy(calls, ({ caller }) => caller.sessionId);
-    if (clients.size > 1) {
-      throw this.refusal(backend, method, `calls of ${clients.size} clients are in flight on its shared connection`);
-    }
-    const [own] = clients.values();
-    const [only] = this.sessions.size === 1 ? this.sessions.values() : [];
-    const asked = own?.at(-1)?.caller ?? only;
-    if (!asked) {
-      throw this.refusal(backend, method, `no call is in flight, and ${this.sessions.size} clients are connected`);
-    }
-    const capability = NEEDS.get(method);
-    const session = this.sessions.get(asked.sessionId);
-    if (session && capability !== undefined && !(capability in session.capabilities)) {
-      this.log.warning(`${backend.name}: ${method} is answered "method not found": the client has no ${capability}`);
-      throw new WireError({ code: METHOD_NOT_FOUND, message: `The client does not support ${capability}` });
-    }
-    // Nobody knows which of the client's calls it is about: the clocks of all of them stand still.
-    const pauses = (own ?? []).map(call => call.pause());
-    try {
-      return await asked.request(method, params, signal);
-    } finally {
-      for (const pause of pauses) pause.dispose();
+  /** The most verbose of a level and those that clients asked for. */
+  loudest(level: string): string {
+    const asked = this.logLevel ?? level;
+    return LOGGING_LEVELS.indexOf(asked) < LOGGING_LEVELS.indexOf(level) ? asked : level;
+  }
+
+  /** A task was made by a call of this client. */
+  ownTask(taskId: string, sessionId: string): void {
+    this.remember(taskId, sessionId);
+  }
+
+  /** The exposed ids of the tasks that calls of this client have made. */
+  tasksOf(sessionId: string): string[] {
+    return [...this.owners].flatMap(([id, owner]) => (owner === sessionId && !id.includes('\0') ? [id] : []));
+  }
+
+  /** An error that sends the person to a page (MCP 2025-11-25, -32042): when that is done, this client is told. */
+  ownElicitations({ code, data }: RpcError, backend: Backend, sessionId: string): void {
+    if (code !== URL_ELICITATION_REQUIRED || !isObject(data) || !Array.isArray(data.elicitations)) return;
+    for (const each of data.elicitations) {
+      if (isObject(each)) this.remember(elicitationKey(backend, each.elicitationId), sessionId);
     }
   }
 
-  /** A backend's notification to clients. */
-  notify(backend: Backend, method: string, params: Params | undefined, calls: readonly CallInFlight[]): void {
-    if (method === 'notifications/resources/updated') {
-      this.resourceUpdated(backend, params);
-      return;
+  /** A backend's request to a client: the client's answer, or why nobody could be asked. */
+  async request(
+    backend: Backend,
+    method: string,
+    params: Params | undefined,
+    origin: Origin,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const exposed = this.exposure.params(backend, method, params);
+    const found = this.askedFor(exposed, origin);
+    if ('refusal' in found) return this.refuse(backend, method, found.refusal);
+    const { asked } = found;
+    const missing = missingIn(asked.client.capabilities, method, params);
+    if (missing !== undefined) {
+      this.log.warning(`${backend.name}: ${method} is answered "method not found": the client has no ${missing}`);
+      return { kind: 'error', error: { code: METHOD_NOT_FOUND, message: `The client does not support ${missing}` } };
     }
-    const isLog = method === 'notifications/message';
-    const callers = Array.from(groupBy(calls, ({ caller }) => caller.sessionId).values(), own => own.at(-1)?.caller);
-    const others = isLog || this.sessions.size === 1 ? [...this.sessions.values()] : [];
-    for (const recipient of callers.length > 0 ? callers : others) {
-      if (recipient && (!isLog || wants(this.sessions.get(recipient.sessionId), params)))
-        recipient.notify(method, params);
+    if (method === 'elicitation/create' && params?.elicitationId !== undefined) {
+      this.remember(elicitationKey(backend, params.elicitationId), asked.sessionId);
+    }
+    this.log.info(`${backend.name} asks the client: ${method}`);
+    // Nobody knows which of the client's calls it is about: the clocks of all of them stand still.
+    const pauses = origin.calls.filter(({ caller }) => caller.sessionId === asked.sessionId).map(call => call.pause());
+    const answer = await asked.request(method, signed(backend, method, exposed), signal);
+    for (const pause of pauses) pause.dispose();
+    return answer;
+  }
+
+  /** A backend's notification to clients. */
+  notify(backend: Backend, method: string, params: Params | undefined, origin: Origin): void {
+    const exposed = this.exposure.params(backend, method, params);
+    switch (method) {
+      case 'notifications/resources/updated':
+        for (const each of this.audience)
+          if (each.subscriptions.has(String(exposed?.uri))) each.notify(method, exposed);
+        return;
+      case 'notifications/tasks/status':
+        this.ownerOf(String(exposed?.taskId))?.notify(method, exposed);
+        return;
+      case 'notifications/elicitation/complete':
+        this.ownerOf(elicitationKey(backend, params?.elicitationId))?.notify(method, exposed);
+        return;
+      case 'notifications/message': {
+        const logger = [backend.name, exposed?.logger].filter(part => typeof part === 'string').join('/');
+        for (const each of this.recipients(origin, true))
+          if (wants(each, params)) each.notify(method, { ...exposed, logger });
+        return;
+      }
+      default:
+        for (const each of this.recipients(origin, false)) each.notify(method, exposed);
     }
   }
 
   /** Tells every client. */
   broadcast(method: string): void {
-    for (const session of this.sessions.values()) session.notify(method, undefined);
+    for (const each of this.audience) each.notify(method, undefined);
   }
 
-  private resourceUpdated(backend: Backend, params: Params | undefined): void {
-    const { resources } = this.catalog();
-    for (const session of this.sessions.values()) {
-      for (const uri of session.subscriptions) {
-        const listed = resources.get(uri);
-        const holder = listed?.candidates.find(candidate => candidate.backend === backend);
-        const original = listed ? holder?.originalName : uri;
-        if (original !== undefined && original === params?.uri)
-          session.notify('notifications/resources/updated', { ...params, uri });
-      }
+  private get audience(): (ClientSession | ChangeListener)[] {
+    return [...this.sessions.values(), ...this.listeners];
+  }
+
+  /** The one client that a request can be meant for. */
+  private askedFor(params: Params | undefined, { calls, sessionId }: Origin): { asked: Caller } | { refusal: string } {
+    const byClient = groupBy(calls, ({ caller }) => caller.sessionId);
+    const task = metaOf(params)?.[RELATED_TASK];
+    const owner = sessionId ?? (isObject(task) ? this.owners.get(String(task.taskId)) : undefined);
+    if (owner === undefined && byClient.size > 1) {
+      return { refusal: `calls of ${byClient.size} clients are in flight on its shared connection` };
     }
+    const [own] = owner === undefined ? byClient.values() : [byClient.get(owner)];
+    const only = this.sessions.size === 1 ? [...this.sessions.values()][0] : undefined;
+    const asked = own?.at(-1)?.caller ?? (owner === undefined ? only : this.sessions.get(owner));
+    if (asked) return { asked };
+    if (owner !== undefined) return { refusal: 'the client that it is for has left' };
+    return { refusal: `no call is in flight, and ${this.sessions.size} clients are connected` };
   }
 
-  private refusal(backend: Backend, method: string, reason: string): WireError {
-    const message = `${method} of backend "${backend.name}" cannot be brought to a client: ${reason}`;
+  /** Whom something concerns that says not whom: whose calls are in flight, else everybody who could be meant. */
+  private recipients({ calls, sessionId }: Origin, isForAll: boolean): Caller[] {
+    const callers = Array.from(groupBy(calls, ({ caller }) => caller.sessionId).values(), own => own.at(-1)?.caller);
+    const own = sessionId === undefined ? undefined : this.sessions.get(sessionId);
+    const others = isForAll || this.sessions.size === 1 ? [...this.sessions.values()] : [];
+    const found = callers.length > 0 ? callers : sessionId === undefined ? others : [own];
+    return found.filter(caller => caller !== undefined);
+  }
+
+  private ownerOf(key: string): ClientSession | undefined {
+    return this.sessions.get(this.owners.get(key) ?? '');
+  }
+
+  private remember(key: string, sessionId: string): void {
+    this.owners.delete(key);
+    this.owners.set(key, sessionId);
+    const [oldest] = this.owners.keys();
+    if (this.owners.size > MAX_REMEMBERED && oldest !== undefined) this.owners.delete(oldest);
+  }
+
+  private refuse(backend: Backend, method: string, reason: string): Answer {
+    const hint = backend.isShared ? '; with "session: per_client" each client has a connection of its own' : '';
+    const message = `${method} of backend "${backend.name}" cannot be brought to a client: ${reason}${hint}`;
     // Servers ask for roots as soon as they start: while nobody is connected that is no news.
     if (this.sessions.size === 0) this.log.debug(message);
     else this.log.warning(message);
-    return new WireError({ code: REFUSED, message });
+    return { kind: 'error', error: { code: REFUSED, message } };
   }
 }
 
-function wants(session: ClientSession | undefined, params: Params | undefined): boolean {
-  if (session?.logLevel === undefined) return true;
-  return LOGGING_LEVELS.indexOf(String(params?.level)) >= LOGGING_LEVELS.indexOf(session.logLevel);
+/** What a client would have to be able to do to be asked this, and is not; undefined: nothing. */
+function missingIn(
+  capabilities: Params | ClientSession['client']['capabilities'],
+  method: string,
+  params: Params | undefined,
+): string | undefined {
+  const { roots, sampling, elicitation } = capabilities;
+  switch (method) {
+    case 'roots/list':
+      return isObject(roots) ? undefined : 'roots';
+    case 'sampling/createMessage':
+      if (!isObject(sampling)) return 'sampling';
+      return params?.tools === undefined || isObject(sampling.tools) ? undefined : 'sampling with tools';
+    case 'elicitation/create': {
+      if (!isObject(elicitation)) return 'elicitation';
+      // Before 2025-11-25 there were only forms, which nobody had to name.
+      if (params?.mode === 'url') return isObject(elicitation.url) ? undefined : 'elicitation by URL';
+      return isObject(elicitation.form) || !isObject(elicitation.url) ? undefined : 'elicitation by form';
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** With the name of the backend that asks, for the person who is to answer. */
+function signed(backend: Backend, method: string, params: Params | undefined): Params {
+  const message = method === 'elicitation/create' ? { message: `${backend.name}: ${params?.message}` } : {};
+  return { ...params, ...message, _meta: { ...metaOf(params), [ASKING_BACKEND]: backend.name } };
+}
+
+function elicitationKey(backend: Backend, elicitationId: unknown): string {
+  return `${backend.name}\0${elicitationId}`;
+}
+
+/** In the modern era a client that names no level wants no messages. */
+function wants({ client: { era, logLevel } }: Caller, params: Params | undefined): boolean {
+  if (logLevel === undefined) return era === 'legacy';
+  return LOGGING_LEVELS.indexOf(String(params?.level)) >= LOGGING_LEVELS.indexOf(logLevel);
 }

@@ -2,20 +2,23 @@
 //            one MCP session           which backend  one backend's life      one MCP client session
 import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
+import { isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
+import type { Answer, Params } from '../base/peer.ts';
 import { Backoff } from '../health/backoff.ts';
 import type { Permit } from '../health/circuitBreaker.ts';
 import type { Backend } from '../upstream/backend.ts';
-import type { Caller, Params } from '../upstream/connection.ts';
-import { type RpcError, verdictOf, WireError } from '../upstream/outcome.ts';
+import type { Caller } from '../upstream/connection.ts';
+import { isInputRequired } from '../upstream/inputRequests.ts';
+import { verdictOf } from '../upstream/outcome.ts';
 import { findTool, inOrder, readings, type Surroundings, selectForTool, type ToolCandidate } from './candidates.ts';
 import type { Candidate, Entry } from './catalog.ts';
+import type { ClientRequests } from './clientRequests.ts';
 import { type Decision, DecisionRecord, Decisions } from './decisions.ts';
 import { type Explanation, explainTool } from './explain.ts';
+import { type Exposure, originalTask } from './exposure.ts';
+import { exposedNamespace } from './toolNames.ts';
 import { matchesTemplate } from './uriTemplates.ts';
-
-// What a session needs of the layer below the router.
-export { type Params, WireError };
 
 /** A client's request, and all that it brings with it. */
 export interface Call {
@@ -24,11 +27,6 @@ export interface Call {
   /** Aborts when the client gives up. */
   readonly signal: AbortSignal;
 }
-
-/** What the client is answered. After a cancelled call nobody reads it. */
-export type Answer =
-  | { readonly kind: 'result'; readonly result: Params }
-  | { readonly kind: 'error'; readonly error: RpcError };
 
 /** Who is asked, in which order, and whether a call that may have run may be repeated. */
 interface Chosen {
@@ -44,6 +42,8 @@ interface Routing {
   /** Steps 1 to 4; undefined: nobody knows the name. */
   readonly select: () => Chosen | undefined;
   readonly paramsFor: (originalName: string) => Params;
+  /** A result as this client is to see it; by default with URIs and ids exposed. */
+  readonly exposed?: (backend: Backend, result: Params) => Params;
   readonly unknown: () => Answer;
   readonly nobody: (message: string) => Answer;
 }
@@ -51,10 +51,13 @@ interface Routing {
 const INVALID_PARAMS = -32602;
 const RESOURCE_NOT_FOUND = -32002;
 const INTERNAL_ERROR = -32603;
+const METHOD_NOT_FOUND = -32601;
 const RETRY_JITTER = 0.2;
 
 export interface RouterPorts {
   readonly clock: Clock;
+  readonly exposure: Exposure;
+  readonly clients: Pick<ClientRequests, 'ownTask' | 'tasksOf' | 'ownElicitations'>;
   /** What is chosen from, as it is now. */
   surroundings(): Surroundings;
   /** There is another of the {@link Router.decisions}. */
@@ -109,24 +112,22 @@ export class Router {
     });
   }
 
-  /** `resources/read`, by exposed URI. */
-  async readResource(call: Call): Promise<Answer> {
-    const { uri } = call.params;
-    let asked = uri;
-    const answer = await this.routeByUri('resources/read', call, originalUri => {
-      asked = originalUri;
+  /** `resources/read`, `resources/subscribe` and `resources/unsubscribe`, by exposed URI. */
+  ofResource(method: 'resources/read' | 'resources/subscribe' | 'resources/unsubscribe', call: Call): Promise<Answer> {
+    const uri = String(call.params.uri);
+    let original = uri;
+    return this.route(call, {
+      method,
+      name: uri,
+      select: () => this.harmless(this.holdersOf(uri)),
+      paramsFor: originalUri => {
+        original = originalUri;
+        return { ...call.params, uri: originalUri };
+      },
+      exposed: (backend, result) => this.ports.exposure.result(backend, result, { original, uri }),
+      unknown: () => error(RESOURCE_NOT_FOUND, `Unknown resource: ${uri}`, { uri }),
+      nobody: message => error(INTERNAL_ERROR, message),
     });
-    if (asked === uri || answer.kind !== 'result' || !Array.isArray(answer.result.contents)) return answer;
-    // A URI that had to be rewritten is so in the answer too.
-    const contents = answer.result.contents.map((content: Params) =>
-      content.uri === asked ? { ...content, uri } : content,
-    );
-    return { kind: 'result', result: { ...answer.result, contents } };
-  }
-
-  /** `resources/subscribe` and `resources/unsubscribe`, by exposed URI. */
-  subscribe(method: 'resources/subscribe' | 'resources/unsubscribe', call: Call): Promise<Answer> {
-    return this.routeByUri(method, call);
   }
 
   /** `completion/complete`, by the prompt or resource template that it refers to. */
@@ -154,19 +155,52 @@ export class Router {
     });
   }
 
-  private routeByUri(method: string, call: Call, onAsk: (originalUri: string) => void = () => {}): Promise<Answer> {
-    const uri = String(call.params.uri);
+  /** `tasks/get`, `tasks/result` and `tasks/cancel` (MCP 2025-11-25, "Tasks"), by exposed id: with the backend that has it. */
+  ofTask(method: 'tasks/get' | 'tasks/result' | 'tasks/cancel', call: Call): Promise<Answer> {
+    const exposedId = String(call.params.taskId);
+    const task = originalTask(exposedId);
     return this.route(call, {
       method,
-      name: uri,
-      select: () => this.harmless(this.holdersOf(uri)),
-      paramsFor: originalUri => {
-        onAsk(originalUri);
-        return { ...call.params, uri: originalUri };
+      name: exposedId,
+      select: () => {
+        const holder = this.ports.surroundings().backends.find(({ name }) => name === task?.backend);
+        return this.harmless(holder && task && [{ backend: holder, originalName: task.taskId }]);
       },
-      unknown: () => error(RESOURCE_NOT_FOUND, `Unknown resource: ${uri}`, { uri }),
+      paramsFor: taskId => ({ ...call.params, taskId }),
+      unknown: () => error(INVALID_PARAMS, `Unknown task: ${exposedId}`),
       nobody: message => error(INTERNAL_ERROR, message),
     });
+  }
+
+  /** `tasks/list`: those of the client alone, whatever others have running on the same connections. */
+  async listTasks(call: Call): Promise<Answer> {
+    const ids = this.ports.clients.tasksOf(call.caller.sessionId);
+    const answers = await Promise.all(ids.map(taskId => this.ofTask('tasks/get', { ...call, params: { taskId } })));
+    return {
+      kind: 'result',
+      result: { tasks: answers.flatMap(each => (each.kind === 'result' ? [each.result] : [])) },
+    };
+  }
+
+  /**
+   * A method of nobody's specification: it goes to the backends in their order until one knows it.
+   * One that does not know a method does nothing, so asking the next is harmless.
+   */
+  async ofNobody(method: string, call: Call): Promise<Answer> {
+    for (const backend of this.ports.surroundings().backends) {
+      if (backend.state.kind !== 'ready') continue;
+      const outcome = await backend.request(method, call.params, call);
+      if (outcome.kind === 'answered') return { kind: 'result', result: outcome.result };
+      if (outcome.kind === 'failed') return error(INTERNAL_ERROR, `${backend.name}: ${outcome.failure.message}`);
+      if (outcome.kind === 'rejected' && outcome.error.code !== METHOD_NOT_FOUND)
+        return { kind: 'error', error: outcome.error };
+    }
+    return error(METHOD_NOT_FOUND, `Method not found: ${method}`);
+  }
+
+  /** Nobody is subscribed to an exposed URI any more: its backends need not tell of it. */
+  leaveResource(uri: string): void {
+    for (const { backend, originalName } of this.holdersOf(uri) ?? []) backend.unsubscribe(originalName);
   }
 
   /** The path of every request, in the order it travels it. */
@@ -185,7 +219,11 @@ export class Router {
     const tooSlow = new Set(await this.whenListed(request.name, call.signal));
     const selection = request.select();
     if (!selection) return conclude('rejected', request.unknown());
-    record.candidates = selection.candidates;
+    // What a backend asked in mid-call is answered to that one.
+    const pin = call.caller.client.era === 'modern' ? pinIn(call.params.requestState) : undefined;
+    const candidates = selection.candidates.filter(({ backend }) => !pin || backend.name === pin.backend);
+    if (candidates.length === 0 && pin) return conclude('rejected', error(INVALID_PARAMS, 'Unknown requestState'));
+    record.candidates = candidates;
     this.turn += 1;
 
     const backoff = new Backoff({
@@ -197,7 +235,7 @@ export class Router {
     const tried = new Set<Backend>();
     for (let attempts = 0; attempts < retry.max_attempts && !call.signal.aborted; ) {
       // 5. Admit: who cannot take the call is passed over at no cost.
-      const untried = selection.candidates.filter(({ backend }) => !tried.has(backend));
+      const untried = candidates.filter(({ backend }) => !tried.has(backend));
       const admitted = await this.admit(untried, tooSlow, record, call.signal);
       if (!admitted) {
         // Everybody was tried: come back to them, after the backoff. Nobody could be: there is nothing to come back to.
@@ -210,7 +248,8 @@ export class Router {
       // 6. Attempt, and tell the breaker what came of it. Moving on to the next candidate is immediate.
       const { candidate, permit } = admitted;
       const at = clock.now();
-      const outcome = await candidate.backend.request(request.method, request.paramsFor(candidate.originalName), call);
+      const params = { ...request.paramsFor(candidate.originalName), ...(pin && { requestState: pin.state }) };
+      const outcome = await candidate.backend.request(request.method, params, call);
       permit.settle(verdictOf(outcome));
       record.attempted(candidate.backend.name, at, outcome);
       attempts += 1;
@@ -219,9 +258,10 @@ export class Router {
         case 'answered':
           return conclude(outcome.result.isError === true ? 'tool error' : 'answered', {
             kind: 'result',
-            result: outcome.result,
+            result: this.exposed(candidate.backend, outcome.result, request, call.caller),
           });
         case 'rejected':
+          this.ports.clients.ownElicitations(outcome.error, candidate.backend, call.caller.sessionId);
           return conclude('rejected', { kind: 'error', error: outcome.error });
         case 'cancelled':
           return conclude('cancelled', error(INTERNAL_ERROR, 'cancelled'));
@@ -234,6 +274,14 @@ export class Router {
     // 7. Nobody left.
     if (call.signal.aborted) return conclude('cancelled', error(INTERNAL_ERROR, 'cancelled'));
     return conclude('nobody', request.nobody(record.explanation));
+  }
+
+  /** A result as its client is to see it; what later belongs to that client alone is noted. */
+  private exposed(backend: Backend, result: Params, { exposed }: Routing, { sessionId, client }: Caller): Params {
+    const seen = exposed?.(backend, result) ?? this.ports.exposure.result(backend, result);
+    if (isObject(seen.task)) this.ports.clients.ownTask(String(seen.task.taskId), sessionId);
+    if (client.era === 'legacy' || !isInputRequired(seen) || typeof seen.requestState !== 'string') return seen;
+    return { ...seen, requestState: pinned(backend, seen.requestState) };
   }
 
   /**
@@ -309,9 +357,25 @@ export class Router {
         return candidates.map(({ backend }) => ({ backend, originalName: original }));
       }
     }
-    const holders = backends.filter(({ capabilities }) => 'resources' in capabilities);
+    const holders = backends.filter(({ about }) => about && 'resources' in about.capabilities);
+    const unlisted = this.ports.exposure.unlisted(uri);
+    if (unlisted) {
+      const own = holders.filter(({ config }) => exposedNamespace(config.namespace) === unlisted.namespace);
+      return own.map(backend => ({ backend, originalName: unlisted.original }));
+    }
     return holders.length === 1 ? holders.map(backend => ({ backend, originalName: uri })) : undefined;
   }
+}
+
+/** A backend's state of a call that goes on, with whose it is. The backend itself sees to it that nobody has changed it. */
+function pinned(backend: Backend, state: string): string {
+  return `${backend.name}:${state}`;
+}
+
+function pinIn(requestState: unknown): { readonly backend: string; readonly state: string } | undefined {
+  if (typeof requestState !== 'string') return undefined;
+  const end = requestState.indexOf(':');
+  return { backend: requestState.slice(0, Math.max(end, 0)), state: requestState.slice(end + 1) };
 }
 
 /** Waits until one of them is connected or has failed; gives one that took longer than it may. */

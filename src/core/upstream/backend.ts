@@ -1,18 +1,22 @@
 import { type Deferred, deferred } from '../base/async.ts';
 import type { Disposable } from '../base/disposable.ts';
+import type { Params } from '../base/peer.ts';
 import type { BackendConfig } from '../config/schema.ts';
 import { Backoff } from '../health/backoff.ts';
 import { CircuitBreaker, type CircuitOptions, type Permit } from '../health/circuitBreaker.ts';
 import { HealthChecker } from '../health/healthChecker.ts';
 import { Stats } from '../health/stats.ts';
-import type { BackendPorts } from './backendPorts.ts';
+import type { BackendPorts, Origin } from './backendPorts.ts';
 import type { Admissibility, BackendState } from './backendState.ts';
-import { type Connected, connect } from './connect.ts';
-import type { Caller, CallInFlight, Connection, ConnectionPorts, Params } from './connection.ts';
+import { ClientConnections } from './clientConnections.ts';
+import { type Connected, type ConnectOptions, connect } from './connect.ts';
+import type { Caller, Connection } from './connection.ts';
+import type { Introduction } from './handshake.ts';
 import { LastWords, plainLine } from './lastWords.ts';
 import { type Lists, listsChangedBy } from './lists.ts';
 import { Offer } from './offer.ts';
-import { type Failure, type Outcome, verdictOf } from './outcome.ts';
+import { type Attempted, type Failure, type Outcome, verdictOf } from './outcome.ts';
+import { paramHeaders } from './paramHeaders.ts';
 import { probe } from './probe.ts';
 
 /** A state with what has to be let go of when it is left. */
@@ -27,6 +31,12 @@ type Life =
   | { readonly state: BackendState & { kind: 'draining' }; readonly connection: Connection }
   | { readonly state: BackendState & { kind: 'failed' }; readonly retry: Disposable | undefined };
 
+/** What is known of a backend, from one connection to the next and from one run to the next. */
+export interface Acquaintance {
+  readonly lists: Lists;
+  readonly about: Introduction | undefined;
+}
+
 const RESTART = { initialMs: 500, multiplier: 2, maxMs: 5000, jitter: 0.2 };
 /** Having been ready for this long makes the next restart the first again. */
 const STEADY_MS = 10_000;
@@ -39,7 +49,13 @@ export class Backend {
   private readonly backoff = new Backoff(RESTART);
   private readonly offer: Offer;
   private readonly settled = deferred();
+  private readonly clients: ClientConnections;
+  /** The log level that each connection was last asked for. */
+  private readonly levels = new WeakMap<Connection, string>();
+  /** The resources that somebody is subscribed to, on the shared connection. */
+  private readonly subscribed = new Set<string>();
   private configured: BackendConfig;
+  private introduced: Introduction | undefined;
   private life: Life = { state: { kind: 'idle' } };
   private checker: HealthChecker | undefined;
   private stateChanges: Deferred[] = [];
@@ -49,10 +65,12 @@ export class Backend {
   private told = '';
   private ending: Promise<void> = Promise.resolve();
 
-  /** @param kept what it offered when it was last there, if that is known */
-  constructor(config: BackendConfig, ports: BackendPorts, kept?: Lists) {
+  /** @param kept what it was when it was last there, if that is known */
+  constructor(config: BackendConfig, ports: BackendPorts, kept?: Acquaintance) {
     this.configured = config;
     this.ports = ports;
+    this.introduced = kept?.about;
+    this.clients = new ClientConnections((caller, onEnd, signal) => this.openFor(caller, onEnd, signal));
     const { clock } = ports;
     this.breaker = new CircuitBreaker(circuitOptions(config), clock, () => {
       this.checker?.touch();
@@ -66,7 +84,7 @@ export class Backend {
         onChange: () => ports.onListsChange(this),
         onLine: line => ports.onLine(this, line),
       },
-      kept,
+      kept?.lists,
     );
   }
 
@@ -113,9 +131,9 @@ export class Backend {
     return Math.max(0, this.starts - 1);
   }
 
-  /** As the server announced them; empty while there is no connection. */
-  get capabilities(): Readonly<Record<string, unknown>> {
-    return this.connection?.capabilities ?? {};
+  /** What it told of itself when it was last there; undefined if it never was. */
+  get about(): Introduction | undefined {
+    return this.introduced;
   }
 
   /** Resolves once it has been ready, or failed, or was stopped. */
@@ -200,15 +218,21 @@ export class Backend {
     options: { signal: AbortSignal; caller: Caller },
   ): Promise<Outcome> {
     const { clock } = this.ports;
-    if (this.life.state.kind !== 'ready' || !('connection' in this.life)) {
-      return { kind: 'failed', sent: false, failure: this.absence() };
-    }
-    const { connection } = this.life;
     const begun = clock.now();
     this.stats.begin();
-    const outcome = await connection.request(method, params, { ...this.timeouts(), ...options });
+    const found = await this.connectionFor(options.caller, options.signal);
+    const outcome: Outcome = found.ok
+      ? await found.value.request(method, params, {
+          ...this.timeouts(method),
+          headers: this.headersFor(method, params),
+          ...options,
+        })
+      : options.signal.aborted
+        ? { kind: 'cancelled' }
+        : { kind: 'failed', sent: false, failure: found.failure };
     this.stats.end();
-    if (outcome.kind === 'failed') this.failed(connection, method, outcome.failure);
+    if (outcome.kind === 'answered') this.rememberSubscription(method, params);
+    if (outcome.kind === 'failed') this.failed(found.ok ? found.value : undefined, method, outcome.failure);
     else if (outcome.kind !== 'cancelled') this.stats.succeed(clock.now() - begun, clock.now());
     this.announce();
     return outcome;
@@ -230,15 +254,68 @@ export class Backend {
     this.announce();
   }
 
-  /** Tells the backend something, if it is there. */
-  notify(method: string, params?: Params): void {
-    this.connection?.notify(method, params);
+  /** Tells the backend something on behalf of a client, if it is there. */
+  async notify(method: string, params: Params | undefined, sessionId: string): Promise<void> {
+    const connection = this.isShared ? this.connection : await this.clients.existing(sessionId);
+    connection?.notify(method, params);
   }
 
-  /** Asks for log messages of this level and above, if the backend sends any. */
-  async setLogLevel(level: string): Promise<void> {
-    if ('logging' in this.capabilities)
-      await this.connection?.request('logging/setLevel', { level }, { ...this.timeouts(), signal: NEVER });
+  /**
+   * Asks for log messages of this level and above, if the backend sends any.
+   * @param sessionId the client who wants them, which matters where it has a connection of its own
+   */
+  async setLogLevel(level: string, sessionId?: string): Promise<void> {
+    const connection =
+      this.isShared || sessionId === undefined ? this.connection : await this.clients.existing(sessionId);
+    if (connection) await this.setLevelOf(connection, level);
+  }
+
+  /** A client has left: what was only there for it ends. */
+  release(sessionId: string): void {
+    this.clients.release(sessionId);
+  }
+
+  /** Whether all clients are served on one connection. */
+  get isShared(): boolean {
+    return this.config.session === 'shared';
+  }
+
+  private async setLevelOf(connection: Connection, level: string): Promise<void> {
+    if (!('logging' in connection.about.capabilities) || this.levels.get(connection) === level) return;
+    this.levels.set(connection, level);
+    await connection.request('logging/setLevel', { level }, { ...this.timeouts(), signal: NEVER });
+  }
+
+  private async connectionFor(caller: Caller, signal: AbortSignal): Promise<Attempted<Connection>> {
+    const { life } = this;
+    if (life.state.kind !== 'ready' || !('connection' in life)) return { ok: false, failure: this.absence() };
+    if (this.isShared) return { ok: true, value: life.connection };
+    const givenUp = deferred<Attempted<Connection>>();
+    const giveUp = () => givenUp.resolve({ ok: false, failure: { code: 'closed', message: 'the client gave up' } });
+    signal.addEventListener('abort', giveUp, { once: true });
+    const found = await Promise.race([this.clients.for(caller), givenUp.promise]);
+    signal.removeEventListener('abort', giveUp);
+    return found;
+  }
+
+  /** Only a modern backend over HTTP wants some arguments in headers as well. */
+  private headersFor(method: string, params: Params | undefined): Record<string, string> | undefined {
+    if (method !== 'tools/call' || this.about?.era !== 'modern' || this.config.launch.kind !== 'remote')
+      return undefined;
+    const tool = this.lists.tools.find(({ name }) => name === params?.name);
+    return tool && paramHeaders(tool.inputSchema, params?.arguments);
+  }
+
+  /** Nobody wants to be told of a resource any more. */
+  unsubscribe(uri: string): void {
+    if (!this.subscribed.delete(uri)) return;
+    void this.connection?.request('resources/unsubscribe', { uri }, { ...this.timeouts(), signal: NEVER });
+  }
+
+  private rememberSubscription(method: string, params: Params | undefined): void {
+    if (!this.isShared) return;
+    if (method === 'resources/subscribe') this.subscribed.add(String(params?.uri));
+    if (method === 'resources/unsubscribe') this.subscribed.delete(String(params?.uri));
   }
 
   private get connection(): Connection | undefined {
@@ -257,32 +334,17 @@ export class Backend {
     return state.kind === 'failed' ? state.failure : { code: 'closed', message: `it is ${state.kind}` };
   }
 
-  private timeouts(): { quietMs: number; maxMs: number } {
-    return { quietMs: this.config.request_timeout_seconds * 1000, maxMs: this.config.max_request_seconds * 1000 };
+  private timeouts(method?: string): { quietMs: number; maxMs: number } {
+    const maxMs = this.config.max_request_seconds * 1000;
+    // The result of a task is there when the task is done, and nothing is said until then.
+    return { quietMs: method === 'tasks/result' ? maxMs : this.config.request_timeout_seconds * 1000, maxMs };
   }
 
   private async attempt(signal: AbortSignal): Promise<void> {
-    const { clock, version, defaultCwd, children } = this.ports;
-    const environment = await this.ports.environment();
     let connection: Connection | undefined;
-    const onLine = (line: string) => {
-      const plain = plainLine(line);
-      this.lastWords.add(plain);
-      this.ports.onLine(this, plain);
-    };
-    const ports: ConnectionPorts = {
-      onNotification: (method, params, calls) => this.receive(method, params, calls),
-      onRequest: (request, calls, asked) => this.ports.onRequest(this, request, calls, asked),
-      // An end before it is ours is found below.
-      onEnd: failure => connection && this.lose(connection, failure),
-      onTrouble: line => this.ports.onLine(this, line),
-    };
-    const attempted = await connect(
-      this.config,
-      { clock, version, defaultCwd, environment, onLine, children },
-      ports,
-      signal,
-    );
+    // An end before it is ours is found below.
+    const onEnd = (failure: Failure) => void (connection && this.lose(connection, failure));
+    const attempted = await this.open({ knownEra: this.introduced?.era }, undefined, onEnd, signal);
     connection = attempted.ok ? attempted.value.connection : undefined;
     if (signal.aborted) await connection?.close();
     else if (!attempted.ok) this.fail(attempted.failure, false);
@@ -290,8 +352,53 @@ export class Backend {
     else this.becomeReady(attempted.value);
   }
 
+  /** A connection for one client alone, which the backend is told can do just what that client can. */
+  private async openFor(caller: Caller, onEnd: () => void, signal: AbortSignal): Promise<Attempted<Connection>> {
+    const { capabilities, logLevel } = caller.client;
+    const lost = (failure: Failure) => {
+      onEnd();
+      this.stats.fail(failure.message, this.ports.clock.now());
+      this.ports.onLine(this, `the connection of one client ended: ${failure.message}`);
+    };
+    const options = { knownEra: this.introduced?.era, capabilities, readsLists: false };
+    const opened = await this.open(options, caller.sessionId, lost, signal);
+    if (!opened.ok) return opened;
+    const { connection } = opened.value;
+    if (logLevel !== undefined) await this.setLevelOf(connection, logLevel);
+    return { ok: true, value: connection };
+  }
+
+  /** @param sessionId the downstream session whose own it is; undefined: it is shared */
+  private async open(
+    options: Pick<ConnectOptions, 'knownEra' | 'capabilities' | 'readsLists'>,
+    sessionId: string | undefined,
+    onEnd: (failure: Failure) => void,
+    signal: AbortSignal,
+  ): Promise<Attempted<Connected>> {
+    const { clock, clientInfo, defaultCwd, children } = this.ports;
+    const onLine = (line: string) => {
+      const plain = plainLine(line);
+      this.lastWords.add(plain);
+      this.ports.onLine(this, plain);
+    };
+    return connect(
+      this.config,
+      { ...options, clock, clientInfo, defaultCwd, children, onLine, environment: await this.ports.environment() },
+      {
+        onNotification: (method, params, calls) => this.receive(method, params, { calls, sessionId }),
+        onRequest: (method, params, calls, asked) =>
+          this.ports.onRequest(this, method, params, { calls, sessionId }, asked),
+        onEnd,
+        onTrouble: line => this.ports.onLine(this, line),
+      },
+      signal,
+    );
+  }
+
   private becomeReady({ connection, lists, transport, pid }: Connected): void {
-    const { name: serverName, version: serverVersion } = connection.serverInfo;
+    this.introduced = connection.about;
+    const { name: serverName, version } = connection.about.serverInfo;
+    const serverVersion = String(version ?? '');
     const since = this.ports.clock.now();
     this.enter({ state: { kind: 'ready', since, transport, serverName, serverVersion, pid }, connection });
     const what = `ready: ${serverName} ${serverVersion}, ${lists.tools.length} tools`;
@@ -301,12 +408,17 @@ export class Backend {
     this.told = '';
     this.checker ??= this.watch();
     this.settled.resolve();
+    for (const uri of this.subscribed) {
+      void connection.request('resources/subscribe', { uri }, { ...this.timeouts(), signal: NEVER });
+    }
   }
 
   /** A request was not answered. What is lost with it is connected anew. */
-  private failed(connection: Connection, what: string, failure: Failure): void {
+  private failed(connection: Connection | undefined, what: string, failure: Failure): void {
     this.stats.fail(failure.message, this.ports.clock.now());
     this.ports.onLine(this, `${what} failed: ${failure.message}`);
+    // That of one client alone is made anew by its next request.
+    if (!connection || connection !== this.connection) return;
     if (failure.code === 'session-lost' || failure.code === 'unreachable') this.lose(connection, failure);
     // One stream was cut: whether the server is gone with it, a ping finds out.
     else if (failure.code === 'closed' && !connection.end) void this.check();
@@ -358,6 +470,7 @@ export class Backend {
     this.ending = (async () => {
       await earlier;
       if ('attempt' in life) await life.attempt;
+      await this.clients.close();
       if ('connection' in life) await life.connection.close();
     })();
     return this.ending;
@@ -382,10 +495,10 @@ export class Backend {
     return change.promise;
   }
 
-  private receive(method: string, params: Params | undefined, calls: readonly CallInFlight[]): void {
+  private receive(method: string, params: Params | undefined, origin: Origin): void {
     const kinds = listsChangedBy(method);
     if (kinds.length > 0) this.offer.markStale(kinds);
-    else this.ports.onNotification(this, method, params, calls);
+    else this.ports.onNotification(this, method, params, origin);
   }
 
   /** Checks it now and then, from when it was first ready. While it is away its start is the check. */

@@ -1,17 +1,26 @@
-import type { JSONRPCRequest, Result } from '@modelcontextprotocol/client';
 import type { Clock } from '../base/clock.ts';
+import type { Implementation } from '../base/envelope.ts';
 import type { Logger } from '../base/log.ts';
+import type { Answer, Params } from '../base/peer.ts';
 import type { Backend } from './backend.ts';
 import type { Children } from './children.ts';
-import type { CallInFlight, Params } from './connection.ts';
+import type { CallInFlight } from './connection.ts';
+
+/** Where something that a backend sends comes from. */
+export interface Origin {
+  /** The requests in flight on the same connection, oldest first. */
+  readonly calls: readonly CallInFlight[];
+  /** The downstream session whose own connection it is; undefined: it is shared. */
+  readonly sessionId: string | undefined;
+}
 
 /** What a backend needs of the gateway, and tells it. */
 export interface BackendPorts {
   readonly clock: Clock;
   /** What the person should know; everything else goes to `onLine`. */
   readonly log: Logger;
-  /** Of this product, told to the backend. */
-  readonly version: string;
+  /** What backends are told of us. */
+  readonly clientInfo: Implementation;
   /** Working directory of a stdio backend that names none. */
   readonly defaultCwd: string;
   /** The child processes that live. */
@@ -20,15 +29,16 @@ export interface BackendPorts {
   listTtlMs(): number;
   /** The parent environment of stdio backends. */
   environment(): Promise<NodeJS.ProcessEnv>;
-  /** A notification other than progress and list changes; `calls` are those in flight on the connection. */
-  onNotification(backend: Backend, method: string, params: Params | undefined, calls: readonly CallInFlight[]): void;
+  /** A notification other than progress and list changes. */
+  onNotification(backend: Backend, method: string, params: Params | undefined, origin: Origin): void;
   /** A request to a client: sampling, elicitation, roots. */
   onRequest(
     backend: Backend,
-    request: JSONRPCRequest,
-    calls: readonly CallInFlight[],
+    method: string,
+    params: Params | undefined,
+    origin: Origin,
     signal: AbortSignal,
-  ): Promise<Result>;
+  ): Promise<Answer>;
   /** A line of the backend's stderr, or about its life. */
   onLine(backend: Backend, line: string): void;
   /** The state or the statistics changed. */

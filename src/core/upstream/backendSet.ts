@@ -1,7 +1,6 @@
 import type { BackendConfig } from '../config/schema.ts';
-import { Backend } from './backend.ts';
+import { type Acquaintance, Backend } from './backend.ts';
 import type { BackendPorts } from './backendPorts.ts';
-import type { Lists } from './lists.ts';
 
 /** Names of the backends that a change of configuration touched. */
 export interface Difference {
@@ -13,16 +12,16 @@ export interface Difference {
 /** The running backends, made equal to the configured ones by touching only what differs. */
 export class BackendSet {
   private readonly ports: BackendPorts;
-  private readonly keptLists: (config: BackendConfig) => Lists | undefined;
+  private readonly kept: (config: BackendConfig) => Acquaintance | undefined;
   private members: readonly Backend[] = [];
   /** Those that were replaced or removed, until they are gone. */
   private readonly leaving = new Set<Promise<void>>();
   private isStopped = false;
 
-  /** @param keptLists what a backend offered when it was last there, if that is known */
-  constructor(ports: BackendPorts, keptLists: (config: BackendConfig) => Lists | undefined) {
+  /** @param kept what a backend was when it was last there, if that is known */
+  constructor(ports: BackendPorts, kept: (config: BackendConfig) => Acquaintance | undefined) {
     this.ports = ports;
-    this.keptLists = keptLists;
+    this.kept = kept;
   }
 
   /** In the order of the file. */
@@ -47,7 +46,7 @@ export class BackendSet {
       (present ? updated : added).push(config.name);
       if (present?.reconfigure(config)) return present;
       // What it offered stays listed until the new connection tells.
-      return new Backend(config, this.ports, present?.hasListed ? present.lists : this.keptLists(config));
+      return new Backend(config, this.ports, present?.hasListed ? present : this.kept(config));
     });
     for (const backend of this.members) {
       if (backend.config.auto_start && backend.state.kind === 'idle') backend.start();

@@ -1,19 +1,31 @@
 import type { Clock } from '../base/clock.ts';
 import type { BackendConfig } from '../config/schema.ts';
 import { Connection, type ConnectionPorts, closeTransport, type RequestOptions } from './connection.ts';
+import type { HandshakeOptions } from './handshake.ts';
 import { type Lists, type ListsRead, NO_LISTS, readLists } from './lists.ts';
 import type { Attempted, Failure } from './outcome.ts';
 import { StdioTransport } from './stdioTransport.ts';
 import { failureOf, type LaunchContext, mayBeSse, type TransportKind, transportsFor } from './transports.ts';
 
-export interface ConnectOptions extends LaunchContext {
-  /** Of this product, told to the backend. */
-  readonly version: string;
+export interface ConnectOptions extends LaunchContext, Pick<HandshakeOptions, 'clientInfo' | 'knownEra'> {
+  /** What the backend is told that its client can do. By default all that some client may be able to do. */
+  readonly capabilities?: HandshakeOptions['capabilities'];
+  /** Whether what it offers is read; default true. */
+  readonly readsLists?: boolean;
 }
+
+/** A shared connection is made before any client is there, and a server that was not offered something never asks for it. */
+const EVERYTHING = {
+  roots: { listChanged: true },
+  sampling: {},
+  elicitation: { form: {}, url: {} },
+  extensions: { 'io.modelcontextprotocol/ui': { mimeTypes: ['text/html;profile=mcp-app'] } },
+};
 
 /** A session with its lists read: a backend that can be used. */
 export interface Connected {
   readonly connection: Connection;
+  /** Empty if they were not asked for. */
   readonly lists: Lists;
   readonly transport: TransportKind;
   /** Of the process, for stdio. */
@@ -31,7 +43,7 @@ export async function connect(
   ports: ConnectionPorts,
   signal: AbortSignal,
 ): Promise<Attempted<Connected>> {
-  const { clock } = options;
+  const { clock, readsLists = true } = options;
   const abort = new AbortController();
   const giveUp = () => abort.abort('was stopped');
   if (signal.aborted) giveUp();
@@ -40,13 +52,20 @@ export async function connect(
   const due = clock.now() + startMs;
   const timer = clock.schedule(startMs, () => abort.abort(TIMED_OUT));
   let failure: Failure = STOPPED;
+  const handshake: HandshakeOptions = {
+    protocol: config.protocol,
+    knownEra: options.knownEra,
+    clientInfo: options.clientInfo,
+    capabilities: options.capabilities ?? EVERYTHING,
+  };
   for (const { kind, create } of transportsFor(config.launch, options)) {
     if (abort.signal.aborted) break;
     const transport = create();
     try {
-      const connection = await Connection.open(transport, options.version, clock, ports, abort.signal);
+      const connection = await Connection.open(transport, handshake, clock, ports, abort.signal);
       const timeouts = { quietMs: config.request_timeout_seconds * 1000, maxMs: config.max_request_seconds * 1000 };
-      const { lists, failures } = await readAll(connection, { ...timeouts, signal: abort.signal }, clock, due);
+      const read = { ...timeouts, signal: abort.signal };
+      const { lists, failures } = readsLists ? await readAll(connection, read, clock, due) : NOTHING_READ;
       const failed = connection.end ?? failures.get('tools');
       if (!failed && !abort.signal.aborted) {
         for (const [list, { message }] of failures) ports.onTrouble(`${list} could not be read: ${message}`);
@@ -73,6 +92,7 @@ export async function connect(
   return { ok: false, failure };
 }
 
+const NOTHING_READ: ListsRead = { lists: {}, failures: new Map() };
 const TIMED_OUT = 'timed out';
 const STOPPED: Failure = { code: 'closed', message: 'it was stopped' };
 

@@ -1,33 +1,28 @@
-import {
-  Client,
-  type JSONRPCRequest,
-  type Result,
-  SdkError,
-  SdkErrorCode,
-  type Transport,
-} from '@modelcontextprotocol/client';
+import { SseError, type Transport } from '@modelcontextprotocol/client';
 import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
-import { Any, NO_SDK_TIMEOUT } from '../base/passThrough.ts';
+import { type ClientProfile, enveloped, type Implementation, metaOf, untagged } from '../base/envelope.ts';
+import { messageOf } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
+import { type Answer, type Params, Peer, type Reply } from '../base/peer.ts';
+import { ACKNOWLEDGED, ChangeStream } from './changeStream.ts';
 import { Deadline, type Limit } from './deadline.ts';
-import { Exchange, outcomeIn } from './exchange.ts';
+import { type HandshakeOptions, type Introduction, shakeHands } from './handshake.ts';
+import { fulfil } from './inputRequests.ts';
+import { ALL_LISTS, changeOf } from './lists.ts';
 import type { Failure, Outcome } from './outcome.ts';
 import { certainlyNotSent, failureOf } from './transports.ts';
-
-/** A shared connection is made before any client is there, so it offers everything that some client may be able to do. */
-const CAPABILITIES = { roots: { listChanged: true }, sampling: {}, elicitation: { form: {}, url: {} } };
-
-export type Params = Record<string, unknown>;
 
 /** The client on whose behalf a request is made, as a connection needs it. */
 export interface Caller {
   /** Which downstream session it is. */
   readonly sessionId: string;
+  readonly client: ClientProfile;
   /** Sends a notification on the stream of the call. */
   notify(method: string, params: Params | undefined): void;
-  /** Sends a request on the stream of the call; rejects with the client's JSON-RPC error. */
-  request(method: string, params: Params | undefined, signal: AbortSignal): Promise<Result>;
+  /** Sends a request on the stream of the call; an error if the client gave one, or cannot be asked. */
+  request(method: string, params: Params | undefined, signal: AbortSignal): Promise<Answer>;
 }
 
 /** A request that the backend has not answered yet. */
@@ -42,7 +37,12 @@ export interface ConnectionPorts {
   /** A notification of the backend, progress aside. */
   onNotification(method: string, params: Params | undefined, calls: readonly CallInFlight[]): void;
   /** A request of the backend to a client. */
-  onRequest(request: JSONRPCRequest, calls: readonly CallInFlight[], signal: AbortSignal): Promise<Result>;
+  onRequest(
+    method: string,
+    params: Params | undefined,
+    calls: readonly CallInFlight[],
+    signal: AbortSignal,
+  ): Promise<Answer>;
   /** The connection ended by itself. Never called after `close`. */
   onEnd(failure: Failure): void;
   /** Something went wrong that fails no request and ends nothing; a line for the log. */
@@ -56,61 +56,77 @@ export interface RequestOptions {
   /** Longest it may take in all, in milliseconds. */
   readonly maxMs: number;
   readonly caller?: Caller;
+  /** HTTP headers for this request alone. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
+const METHOD_NOT_FOUND = -32601;
+const TROUBLE_INTERVAL_MS = 10_000;
+const MAX_TROUBLE_LENGTH = 300;
+const GOODBYE_MS = 500;
+/** Tasks that are not finished; more, and the progress of the oldest is no longer passed on. */
+const MAX_TASKS = 1000;
+const CLOSED: Failure = { code: 'closed', message: 'the connection is closed' };
+const NO_ANSWER: Failure = { code: 'protocol', message: 'the answer is neither a result nor an error' };
+const CUT: Failure = { code: 'closed', message: 'the connection ended before the answer' };
+
 /**
- * One MCP client session with a backend (the legacy era: `initialize`).
+ * One MCP client session with a backend, in the era that it speaks.
  * Requests are passed through: results are not validated, unknown fields survive.
  */
 export class Connection {
-  private readonly client: Client;
+  private readonly peer: Peer;
   private readonly transport: Transport;
+  private readonly clientInfo: Implementation;
   private readonly clock: Clock;
   private readonly ports: ConnectionPorts;
   private readonly calls = new Set<CallInFlight>();
   private readonly progress = new Map<string, (params: Params) => void>();
+  private introduction: Introduction | undefined;
+  private changes: ChangeStream | undefined;
   private lastToken = 0;
   private open = true;
   private ending: Failure | undefined;
   private silentUntil = 0;
 
-  private constructor(client: Client, transport: Transport, clock: Clock, ports: ConnectionPorts) {
-    this.client = client;
+  private constructor(transport: Transport, clientInfo: Implementation, clock: Clock, ports: ConnectionPorts) {
     this.transport = transport;
+    this.clientInfo = clientInfo;
     this.clock = clock;
     this.ports = ports;
+    this.peer = new Peer(transport, {
+      onRequest: (request, signal) => this.answer(request.method, request.params, signal),
+      onNotification: (method, params) => this.receive(method, params),
+      onClose: () => this.endWith(failureOf(undefined, transport)),
+      onTrouble: error => {
+        // The SDK's SSE would come back by itself, to a server that may know nothing of our session.
+        if (error instanceof SseError) void transport.close();
+        else this.report(error);
+      },
+    });
   }
 
   /**
-   * Starts the transport and initializes the session.
+   * Starts the transport and makes the backend's acquaintance.
    * Rejects with what went wrong, or when the signal aborts; the transport is left to the caller to close then.
    */
   static async open(
     transport: Transport,
-    version: string,
+    handshake: HandshakeOptions,
     clock: Clock,
     ports: ConnectionPorts,
     signal: AbortSignal,
   ): Promise<Connection> {
-    const client = new Client({ name: 'switchyard', title: 'Switchyard', version }, { capabilities: CAPABILITIES });
-    const connection = new Connection(client, transport, clock, ports);
-    // The SDK's own progress handling loses what arrives together with the answer, hence our tokens and this fallback.
-    client.removeNotificationHandler('notifications/progress');
-    client.fallbackNotificationHandler = async ({ method, params }) => connection.receive(method, params);
-    client.fallbackRequestHandler = (request, context) =>
-      ports.onRequest(request, [...connection.calls], context.mcpReq.signal);
-    client.onclose = () => {
-      if (!connection.open) return;
-      connection.open = false;
-      connection.ending = failureOf(undefined, transport);
-      ports.onEnd(connection.ending);
-    };
+    const connection = new Connection(transport, handshake.clientInfo, clock, ports);
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
-    // The client does not pass the signal on to the start of the transport.
-    await Promise.race([client.connect(new Exchange(transport), { signal, timeout: NO_SDK_TIMEOUT }), aborted]);
-    client.onerror = error => connection.report(error);
+    const introduced = async () => {
+      await connection.peer.start();
+      return shakeHands(connection.peer, transport, handshake, NEVER);
+    };
+    connection.introduction = await Promise.race([introduced(), aborted]);
+    if (connection.era === 'modern') connection.listen();
     return connection;
   }
 
@@ -119,12 +135,13 @@ export class Connection {
     return this.ending;
   }
 
-  get serverInfo(): { readonly name: string; readonly version: string } {
-    return this.client.getServerVersion() ?? { name: 'unknown', version: '' };
+  /** What the backend told of itself. */
+  get about(): Introduction {
+    return this.introduction ?? UNKNOWN;
   }
 
-  get capabilities(): Readonly<Record<string, unknown>> {
-    return this.client.getServerCapabilities() ?? {};
+  private get era() {
+    return this.about.era;
   }
 
   /** Sends one request. Never rejects, and always ends: see {@link Outcome}. */
@@ -142,56 +159,140 @@ export class Connection {
     const call = options.caller && { caller: options.caller, pause: () => deadline.pause() };
     if (call) this.calls.add(call);
     const token = this.relayProgress(params, deadline, options.caller);
-    try {
-      const result = await this.client.request({ method, ...(params && { params: withToken(params, token) }) }, Any, {
-        signal: abort.signal,
-        timeout: NO_SDK_TIMEOUT,
-      });
-      return { kind: 'answered', result: result as Result };
-    } catch (error) {
-      if (options.signal.aborted) return { kind: 'cancelled' };
-      if (reached) return { kind: 'failed', sent: true, failure: timeout(reached, options) };
-      const carried = outcomeIn(error);
-      if (carried) return carried;
-      const isEnd = error instanceof SdkError && error.code === SdkErrorCode.ConnectionClosed;
-      const failure = isEnd ? (this.ending ?? CLOSED) : failureOf(error, this.transport);
-      return { kind: 'failed', sent: failure.code !== 'session-lost' && !certainlyNotSent(error), failure };
-    } finally {
-      deadline.dispose();
-      options.signal.removeEventListener('abort', cancel);
-      if (call) this.calls.delete(call);
-      if (token !== undefined) this.progress.delete(token);
-    }
+    const sent = token === undefined ? params : { ...params, _meta: { ...metaOf(params), progressToken: token } };
+    const reply = await (this.era === 'modern'
+      ? this.exchangeModern(method, sent, abort.signal, options, call)
+      : this.peer.request(method, sent, { signal: abort.signal }));
+    deadline.dispose();
+    options.signal.removeEventListener('abort', cancel);
+    if (call) this.calls.delete(call);
+    if (token !== undefined) this.forgetProgress(token, reply);
+    if (options.signal.aborted) return { kind: 'cancelled' };
+    if (reached) return { kind: 'failed', sent: true, failure: timeout(reached, options) };
+    return this.outcomeOf(reply);
   }
 
   /** Tells the backend something; failing to ends nothing. */
   notify(method: string, params?: Params): void {
-    this.client
-      .notification({ method, ...(params && { params }) })
-      .catch((error: unknown) => this.report(error as Error));
+    // What a legacy client tells of itself, a modern backend is told with each request.
+    if (this.era === 'legacy') this.peer.notify(method, params);
   }
 
   /** Ends the session and whatever runs it; resolves when it is gone. */
   async close(): Promise<void> {
     this.open = false;
+    this.changes?.dispose();
     await closeTransport(this.transport, this.clock);
   }
 
+  /** A request to a modern backend, which wants it in other words than a legacy client's, and asks back in its results. */
+  private async exchangeModern(
+    method: string,
+    params: Params | undefined,
+    signal: AbortSignal,
+    { caller, headers }: RequestOptions,
+    call: CallInFlight | undefined,
+  ): Promise<Reply> {
+    const client = caller?.client ?? { info: undefined, capabilities: {}, logLevel: undefined };
+    const ask = (also: Params = {}) =>
+      this.peer.request(
+        modernMethod(method),
+        enveloped({ ...params, ...also }, { ...client, info: client.info ?? this.clientInfo }),
+        {
+          signal,
+          headers,
+          endsByStream: this.endsByStream,
+        },
+      );
+    if (method === 'logging/setLevel') return NOTHING;
+    if (method === 'resources/subscribe' || method === 'resources/unsubscribe') {
+      await this.changes?.subscribe(String(params?.uri), method === 'resources/subscribe', signal);
+      return NOTHING;
+    }
+    const reply = await ask();
+    if (caller?.client.era === 'modern' || reply.kind !== 'result') return reply;
+    const request = (input: Params) =>
+      this.ports.onRequest(String(input.method), input.params as Params | undefined, call ? [call] : [], signal);
+    return fulfil(reply.result, request, ask);
+  }
+
+  /** Over HTTP each request has a stream of its own, whose end says that nobody waits any more. */
+  private get endsByStream(): boolean {
+    return (this.transport as { hasPerRequestStream?: boolean }).hasPerRequestStream === true;
+  }
+
+  private listen(): void {
+    const told = Object.values(this.about.capabilities).some(
+      group => isObject(group) && (group.listChanged === true || group.subscribe === true),
+    );
+    if (!told) return;
+    const changes = new ChangeStream(this.peer, {
+      clock: this.clock,
+      clientInfo: this.clientInfo,
+      endsByStream: this.endsByStream,
+      onGap: () => {
+        for (const kind of ALL_LISTS) this.ports.onNotification(changeOf(kind), undefined, []);
+      },
+      onLost: error => this.endWith(failureOf(error, this.transport)),
+      onTrouble: line => this.ports.onTrouble(line),
+    });
+    this.changes = changes;
+    changes.open();
+  }
+
+  private outcomeOf(reply: Reply): Outcome {
+    switch (reply.kind) {
+      case 'result':
+        return { kind: 'answered', result: reply.result };
+      case 'error':
+        return { kind: 'rejected', error: reply.error };
+      case 'cancelled':
+        return { kind: 'cancelled' };
+      case 'closed':
+        return { kind: 'failed', sent: true, failure: this.ending ?? CLOSED };
+      case 'cut':
+        return { kind: 'failed', sent: true, failure: CUT };
+      case 'malformed':
+        return { kind: 'failed', sent: true, failure: NO_ANSWER };
+      case 'unsent': {
+        const failure = failureOf(reply.error, this.transport);
+        return { kind: 'failed', sent: failure.code !== 'session-lost' && !certainlyNotSent(reply.error), failure };
+      }
+    }
+  }
+
+  private endWith(failure: Failure): void {
+    if (!this.open) return;
+    this.open = false;
+    this.ending = failure;
+    this.changes?.dispose();
+    // One that ends before it was made is told by its handshake.
+    if (this.introduction) this.ports.onEnd(failure);
+  }
+
   /** Now and then at most: a server that is wrong once is wrong with every message. */
-  private report(error: Error): void {
+  private report(error: unknown): void {
     const now = this.clock.now();
-    // What we aborted ourselves is no trouble.
-    if (now < this.silentUntil || error.name === 'AbortError') return;
+    // While it is being made, whoever waits for it is told; and what we aborted ourselves is no trouble.
+    const isOurs = error instanceof Error && error.name === 'AbortError';
+    if (!this.introduction || now < this.silentUntil || isOurs) return;
     this.silentUntil = now + TROUBLE_INTERVAL_MS;
-    this.ports.onTrouble(error.message.replace(/\s+/g, ' ').slice(0, MAX_TROUBLE_LENGTH));
+    this.ports.onTrouble(messageOf(error).replace(/\s+/g, ' ').slice(0, MAX_TROUBLE_LENGTH));
+  }
+
+  private async answer(method: string, params: Params | undefined, signal: AbortSignal): Promise<Answer> {
+    if (method === 'ping') return { kind: 'result', result: {} };
+    if (this.era === 'modern') {
+      const message = `Method not found: ${method}; in this protocol version a server asks in its results`;
+      return { kind: 'error', error: { code: METHOD_NOT_FOUND, message } };
+    }
+    return this.ports.onRequest(method, params, [...this.calls], signal);
   }
 
   private receive(method: string, params: Params | undefined): void {
-    if (method !== 'notifications/progress') {
-      this.ports.onNotification(method, params, [...this.calls]);
-    } else if (params) {
-      this.progress.get(String(params.progressToken))?.(params);
-    }
+    if (method === ACKNOWLEDGED) this.changes?.acknowledge();
+    else if (method !== 'notifications/progress') this.ports.onNotification(method, untagged(params), [...this.calls]);
+    else if (params) this.progress.get(String(params.progressToken))?.(params);
   }
 
   /** Gives a request that asks for progress a token of our own; its notifications carry the caller's again. */
@@ -209,11 +310,28 @@ export class Connection {
     });
     return token;
   }
+
+  /** The token of a task (MCP 2025-11-25, "Tasks") stays good until the task ends, which is after its request did. */
+  private forgetProgress(token: string, reply: Reply): void {
+    const isTask = reply.kind === 'result' && isObject(reply.result.task);
+    if (!isTask || this.progress.size > MAX_TASKS) this.progress.delete(token);
+  }
 }
 
-const CLOSED: Failure = { code: 'closed', message: 'the connection is closed' };
-const TROUBLE_INTERVAL_MS = 10_000;
-const MAX_TROUBLE_LENGTH = 300;
+/** Nobody's cancelling stops a handshake: its transport's end does. */
+const NEVER = new AbortController().signal;
+const NOTHING: Reply = { kind: 'result', result: {} };
+const UNKNOWN: Introduction = {
+  era: 'legacy',
+  serverInfo: { name: 'unknown', version: '' },
+  capabilities: {},
+  instructions: undefined,
+};
+
+/** What the modern era calls a method. */
+function modernMethod(method: string): string {
+  return method === 'ping' ? 'server/discover' : method;
+}
 
 function timeout(limit: Limit, { quietMs, maxMs }: RequestOptions): Failure {
   const told = limit === 'quiet' ? `no answer for ${seconds(quietMs)}` : `took longer than ${seconds(maxMs)}`;
@@ -222,14 +340,6 @@ function timeout(limit: Limit, { quietMs, maxMs }: RequestOptions): Failure {
 
 function seconds(ms: number): string {
   return `${Math.round(ms / 1000)} s`;
-}
-
-function withToken(params: Params, token: string | undefined): Params {
-  return token === undefined ? params : { ...params, _meta: { ...metaOf(params), progressToken: token } };
-}
-
-function metaOf(params: Params | undefined): Params | undefined {
-  return params?._meta as Params | undefined;
 }
 
 /** Closes a transport, telling a Streamable HTTP server first that the session is over. */
@@ -245,5 +355,3 @@ export async function closeTransport(transport: Transport, clock: Clock): Promis
   }
   await transport.close();
 }
-
-const GOODBYE_MS = 500;

@@ -1,7 +1,8 @@
 import { ProtocolErrorCode } from '@modelcontextprotocol/client';
 import { messageOf } from '../base/errors.ts';
+import type { RpcError } from '../base/peer.ts';
 import type { Connection, RequestOptions } from './connection.ts';
-import type { Attempted, Failure, RpcError } from './outcome.ts';
+import type { Attempted, Failure } from './outcome.ts';
 
 /** A tool, prompt, resource or template as the backend gave it. */
 export type Item = Readonly<Record<string, unknown>>;
@@ -62,6 +63,11 @@ const METHODS: Readonly<Record<ListKind, ListMethod>> = {
 
 export const ALL_LISTS = Object.keys(METHODS) as ListKind[];
 
+/** The notification that says that a list has changed. */
+export function changeOf(kind: ListKind): string {
+  return METHODS[kind].changed;
+}
+
 /** The lists that a notification says have changed; none if it says nothing of the kind. */
 export function listsChangedBy(method: string): ListKind[] {
   return ALL_LISTS.filter(kind => METHODS[kind].changed === method);
@@ -106,7 +112,7 @@ async function readList(
   list: ListMethod,
   options: RequestOptions,
 ): Promise<Attempted<readonly Item[]>> {
-  if (!(list.capability in connection.capabilities)) return { ok: true, value: [] };
+  if (!(list.capability in connection.about.capabilities)) return { ok: true, value: [] };
   const items: Item[] = [];
   const seen = new Set<string>();
   let cursor: string | undefined;

@@ -1,4 +1,4 @@
-import type { Result } from '@modelcontextprotocol/client';
+import type { Params, RpcError } from '../base/peer.ts';
 
 /** Why a backend cannot be reached, or why a call to it failed. The code decides; the message is for people. */
 export interface Failure {
@@ -16,26 +16,6 @@ export interface Failure {
   readonly message: string;
 }
 
-/** A JSON-RPC error object, passed on untouched. */
-export interface RpcError {
-  readonly code: number;
-  readonly message: string;
-  readonly data?: unknown;
-}
-
-/** A JSON-RPC error on its way to the wire: the SDK answers with its code, message and data. */
-export class WireError extends Error implements RpcError {
-  override readonly name = 'WireError';
-  readonly code: number;
-  readonly data?: unknown;
-
-  constructor(error: RpcError) {
-    super(error.message);
-    this.code = error.code;
-    if (error.data !== undefined) this.data = error.data;
-  }
-}
-
 /**
  * What became of one request to a backend. Requests never reject: they end in one of these.
  *
@@ -45,7 +25,7 @@ export class WireError extends Error implements RpcError {
  * - `cancelled`: the caller gave up.
  */
 export type Outcome =
-  | { readonly kind: 'answered'; readonly result: Result }
+  | { readonly kind: 'answered'; readonly result: Params }
   | { readonly kind: 'rejected'; readonly error: RpcError }
   | { readonly kind: 'failed'; readonly sent: boolean; readonly failure: Failure }
   | { readonly kind: 'cancelled' };

@@ -2,6 +2,8 @@ import { setMaxListeners } from 'node:events';
 import { existsSync } from 'node:fs';
 import {
   type FetchLike,
+  isJSONRPCErrorResponse,
+  isJSONRPCRequest,
   SdkHttpError,
   SSEClientTransport,
   SseError,
@@ -9,6 +11,7 @@ import {
   type Transport,
 } from '@modelcontextprotocol/client';
 import type { Clock } from '../base/clock.ts';
+import { hasEnvelope } from '../base/envelope.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Launch } from '../config/schema.ts';
 import type { Failure } from './outcome.ts';
@@ -72,9 +75,30 @@ const fetchForTransport: FetchLike = async (url, init) => {
   if (init?.signal) setMaxListeners(0, init.signal);
   const response = await fetch(url, init);
   if (init?.method !== 'POST' || response.status < 400) return response;
-  await response.body?.cancel();
+  const body = await response.text();
+  // The modern era answers some requests with an HTTP status and a JSON-RPC error: the error says more. A modern-only
+  // server so refuses `initialize` too.
+  if (response.status < 500 && answersOurRequest(body, init.body)) {
+    return new Response(body, { headers: { 'content-type': 'application/json' } });
+  }
   throw new HttpError(response);
 };
+
+/** Whether a body is the JSON-RPC error for a modern request, or for `initialize`. */
+function answersOurRequest(body: string, sent: unknown): boolean {
+  const [answer, request] = [parsed(body), parsed(sent)];
+  if (!isJSONRPCErrorResponse(answer) || !isJSONRPCRequest(request) || answer.id !== request.id) return false;
+  return request.method === 'initialize' || hasEnvelope(request.params);
+}
+
+function parsed(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    // Not JSON: then it is not what is looked for.
+    return undefined;
+  }
+}
 
 /**
  * Says why a connection could not be opened, or ended.

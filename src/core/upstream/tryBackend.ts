@@ -1,6 +1,5 @@
 import type { BackendConfig } from '../config/schema.ts';
 import { type ConnectOptions, connect } from './connect.ts';
-import { WireError } from './outcome.ts';
 
 /** What trying a backend found. */
 export type TryReport =
@@ -20,10 +19,10 @@ export async function tryBackend(
   const onLine = (line: string) => {
     if (stderrTail.push(line) > TAIL_LINES) stderrTail.shift();
   };
-  const refusal = { code: METHOD_NOT_FOUND, message: 'It is only being tried: nobody can be asked' };
+  const error = { code: METHOD_NOT_FOUND, message: 'It is only being tried: nobody can be asked' };
   const nobody = {
     onNotification: () => {},
-    onRequest: () => Promise.reject(new WireError(refusal)),
+    onRequest: async () => ({ kind: 'error' as const, error }),
     onEnd: () => {},
     onTrouble: onLine,
   };
@@ -31,5 +30,5 @@ export async function tryBackend(
   if (!tried.ok) return { ok: false, message: tried.failure.message, stderrTail };
   const { connection, lists } = tried.value;
   await connection.close();
-  return { ok: true, serverName: connection.serverInfo.name, tools: lists.tools.map(({ name }) => String(name)) };
+  return { ok: true, serverName: connection.about.serverInfo.name, tools: lists.tools.map(({ name }) => String(name)) };
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it, type TestContext } from 'node:test';
 import { deferred } from '../../../src/core/base/async.ts';
-import type { Answer } from '../../../src/core/router/router.ts';
+import type { Answer } from '../../../src/core/base/peer.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixtureCommand } from '../../support/fixtures.ts';
 import { startGateway } from '../../support/gateway.ts';

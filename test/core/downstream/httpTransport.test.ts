@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
 import { deferred } from '../../../src/core/base/async.ts';
-import type { Answer } from '../../../src/core/router/router.ts';
+import type { Answer } from '../../../src/core/base/peer.ts';
 import { eventually } from '../../support/eventually.ts';
 import { scriptedListener, toolCall } from './scriptedListener.ts';
 

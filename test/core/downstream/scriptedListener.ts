@@ -2,11 +2,13 @@
 import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { TestContext } from 'node:test';
+import type { Answer } from '../../../src/core/base/peer.ts';
+import type { ServingPorts } from '../../../src/core/downstream/dispatch.ts';
 import { HttpListener, type HttpListenerOptions } from '../../../src/core/downstream/httpListener.ts';
-import type { SessionPorts } from '../../../src/core/downstream/session.ts';
+import type { SessionOptions } from '../../../src/core/downstream/session.ts';
 import type { Catalog } from '../../../src/core/router/catalog.ts';
 import { ClientRequests } from '../../../src/core/router/clientRequests.ts';
-import type { Answer } from '../../../src/core/router/router.ts';
+import { Exposure } from '../../../src/core/router/exposure.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 
 export const TOKEN = 'secret';
@@ -21,6 +23,7 @@ export const EMPTY_CATALOG: Catalog = {
   prompts: new Map(),
   resources: new Map(),
   templates: new Map(),
+  linked: new Map(),
   toolAliases: new Map(),
 };
 
@@ -35,26 +38,31 @@ export interface Reply {
 type Headers = Readonly<Record<string, string>>;
 
 /** What a session needs, with a router that answers everything with nothing, unless told otherwise. */
-export function scriptedPorts(router: Partial<SessionPorts['router']> = {}): SessionPorts {
+export function scriptedPorts(router: Partial<ServingPorts['router']> = {}): SessionOptions {
   const nothing = async (): Promise<Answer> => ({ kind: 'result', result: {} });
   const silent = () => {};
   const log = { debug: silent, info: silent, warning: silent, error: silent };
-  return {
+  const ports: ServingPorts = {
     serverInfo: { name: 'switchyard', title: 'Switchyard', version: '0.0.0' },
     router: {
       callTool: nothing,
       getPrompt: nothing,
-      readResource: nothing,
-      subscribe: nothing,
+      ofResource: nothing,
       complete: nothing,
+      ofTask: nothing,
+      listTasks: nothing,
+      ofNobody: nothing,
+      leaveResource: silent,
       ...router,
     },
-    clients: new ClientRequests(() => EMPTY_CATALOG, log),
-    log,
+    clients: new ClientRequests(new Exposure(() => EMPTY_CATALOG), log),
+    introduction: () => ({ capabilities: {}, instructions: undefined }),
+    release: silent,
     catalog: async () => EMPTY_CATALOG,
     notifyBackends: silent,
     onLogLevelChange: silent,
   };
+  return { ports, log };
 }
 
 /** Listens for the time of one test. */
@@ -63,13 +71,13 @@ export async function scriptedListener(
   {
     router = {},
     options = {},
-  }: { router?: Partial<SessionPorts['router']>; options?: Partial<HttpListenerOptions> } = {},
+  }: { router?: Partial<ServingPorts['router']>; options?: Partial<HttpListenerOptions> } = {},
 ) {
   const clock = new FakeClock();
   const ports = scriptedPorts(router);
   const listener = await HttpListener.listen({ host: '127.0.0.1', port: 0, token: TOKEN, ...options }, clock, ports);
   t.after(() => listener.close());
-  return { listener, clock, clients: ports.clients, ...clientOf(listener.url) };
+  return { listener, clock, clients: ports.ports.clients, ...clientOf(listener.url) };
 }
 
 /** Sends requests that no MCP client would, and gives what came back. */

@@ -44,7 +44,12 @@ async function attempt(t: TestContext, entry: Record<string, unknown>, signal = 
     onEnd: (failure: Failure) => ends.push(failure),
     onTrouble: (line: string) => troubles.push(line),
   };
-  const attempted = await connect(config(entry), { ...options, version: '0', children }, ports, signal);
+  const attempted = await connect(
+    config(entry),
+    { ...options, clientInfo: { name: 'switchyard', version: '0' }, knownEra: undefined, children },
+    ports,
+    signal,
+  );
   if (attempted.ok) t.after(() => attempted.value.connection.close());
   return { attempted, troubles, ends, children };
 }

@@ -1,0 +1,69 @@
+import type { Answer, Params } from '../base/peer.ts';
+import type { Catalog, Entry } from '../router/catalog.ts';
+import type { ClientRequests } from '../router/clientRequests.ts';
+import type { RouterIntroduction } from '../router/introduction.ts';
+import type { Call, Router } from '../router/router.ts';
+
+export const METHOD_NOT_FOUND = -32601;
+export const INVALID_PARAMS = -32602;
+
+/** What serving clients needs of everything behind it. */
+export interface ServingPorts {
+  readonly serverInfo: { readonly name: string; readonly title: string; readonly version: string };
+  readonly router: Pick<
+    Router,
+    'callTool' | 'getPrompt' | 'ofResource' | 'complete' | 'ofTask' | 'listTasks' | 'ofNobody' | 'leaveResource'
+  >;
+  readonly clients: ClientRequests;
+  /** What to list. Right after the start it waits a moment for backends that have not answered yet. */
+  catalog(): Promise<Catalog>;
+  introduction(): RouterIntroduction;
+  /** Tells all backends what a client has told us. */
+  notifyBackends(method: string, params: Params | undefined, sessionId: string): void;
+  /** Some client asked for another level. */
+  onLogLevelChange(level: string, sessionId: string): void;
+  /** A client has left, or a request that stood for one has ended. */
+  release(sessionId: string): void;
+}
+
+/** An entry of the catalog as a client is to see it. */
+export type Present = (entry: Entry) => unknown;
+
+/** Answers what both eras ask in the same words; undefined for any other method. */
+export function dispatch(
+  method: string,
+  call: Call,
+  { router, catalog }: ServingPorts,
+  present: Present,
+): Promise<Answer> | undefined {
+  const list = async (key: string, kind: 'tools' | 'prompts' | 'resources' | 'templates') =>
+    result({ [key]: Array.from((await catalog())[kind].values(), present) });
+  switch (method) {
+    case 'tools/list':
+      return list('tools', 'tools');
+    case 'prompts/list':
+      return list('prompts', 'prompts');
+    case 'resources/list':
+      return list('resources', 'resources');
+    case 'resources/templates/list':
+      return list('resourceTemplates', 'templates');
+    case 'tools/call':
+      return router.callTool(call);
+    case 'prompts/get':
+      return router.getPrompt(call);
+    case 'resources/read':
+      return router.ofResource(method, call);
+    case 'completion/complete':
+      return router.complete(call);
+    default:
+      return undefined;
+  }
+}
+
+export function result(value: Params): Answer {
+  return { kind: 'result', result: value };
+}
+
+export function refusal(code: number, message: string, data?: unknown): Answer {
+  return { kind: 'error', error: { code, message, ...(data !== undefined && { data }) } };
+}

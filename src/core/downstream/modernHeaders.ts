@@ -1,0 +1,88 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { classifyInboundRequest, type JSONRPCMessage, type RequestId } from '@modelcontextprotocol/server';
+import type { Answer, Params, RpcError } from '../base/peer.ts';
+
+/** Why a modern POST is not served, and how that is said. */
+export interface ModernRefusal extends RpcError {
+  readonly status: number;
+  readonly id: RequestId | null;
+}
+
+const HEADER_MISMATCH = -32020;
+const INVALID_REQUEST = -32600;
+/** What a header has to repeat of a request, so that what stands in between can route by it. */
+const NAMED_BY: ReadonlyMap<string, string> = new Map([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+  ['tasks/get', 'taskId'],
+  ['tasks/update', 'taskId'],
+  ['tasks/cancel', 'taskId'],
+]);
+const SENTINEL = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
+/** Errors about the request itself, which HTTP is to show too. */
+const STATUS: ReadonlyMap<number, number> = new Map([
+  [-32601, 404],
+  [-32600, 400],
+  [HEADER_MISMATCH, 400],
+  [-32021, 400],
+  [-32022, 400],
+]);
+
+/**
+ * Whether the headers of a POST agree with its body, and the body is one request or notification with a whole envelope
+ * (MCP 2026-07-28, "Streamable HTTP", standard request headers). Undefined: they do.
+ */
+export function modernRefusal(headers: IncomingHttpHeaders, body: unknown): ModernRefusal | undefined {
+  const [version, method, name] = ['mcp-protocol-version', 'mcp-method', 'mcp-name'].map(key => {
+    const value = headers[key];
+    return typeof value === 'string' ? value.trim() : undefined;
+  });
+  const classified = classifyInboundRequest({
+    httpMethod: 'POST',
+    body,
+    ...(version !== undefined && { protocolVersionHeader: version }),
+    ...(method !== undefined && { mcpMethodHeader: method }),
+    ...(name !== undefined && { mcpNameHeader: name }),
+  });
+  const message = body as JSONRPCMessage & { readonly id?: RequestId };
+  const id = message.id ?? null;
+  if (classified.kind === 'reject') {
+    const { httpStatus: status, code, message: told, data } = classified;
+    return { status, code, message: told, id, ...(data !== undefined && { data }) };
+  }
+  if (classified.kind === 'legacy') {
+    return { status: 400, code: INVALID_REQUEST, message: 'Invalid request: the header names another era', id };
+  }
+  if (!('method' in message) || id === null) return undefined;
+  const mismatch = mismatchIn(message.method, message.params, version, method, name);
+  return mismatch === undefined
+    ? undefined
+    : { status: 400, code: HEADER_MISMATCH, message: `Header mismatch: ${mismatch}`, id };
+}
+
+/** The HTTP status that goes with an answer. */
+export function statusOf(answer: Answer): number {
+  return answer.kind === 'error' ? (STATUS.get(answer.error.code) ?? 200) : 200;
+}
+
+function mismatchIn(
+  method: string,
+  params: Params | undefined,
+  versionHeader: string | undefined,
+  methodHeader: string | undefined,
+  nameHeader: string | undefined,
+): string | undefined {
+  if (versionHeader === undefined) return 'MCP-Protocol-Version is missing';
+  if (methodHeader === undefined) return 'Mcp-Method is missing';
+  const value = params?.[NAMED_BY.get(method) ?? ''];
+  if (typeof value !== 'string') return undefined;
+  if (nameHeader === undefined) return `Mcp-Name is missing, and the body names "${value}"`;
+  const told = decoded(nameHeader);
+  return told === value ? undefined : `Mcp-Name is "${told}", and the body names "${value}"`;
+}
+
+function decoded(header: string): string {
+  const [, encoded] = SENTINEL.exec(header) ?? [];
+  return encoded === undefined ? header : Buffer.from(encoded, 'base64').toString('utf8');
+}

@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto';
+import { classifyInboundRequest, type RequestId } from '@modelcontextprotocol/server';
+import { deferred } from '../base/async.ts';
+import type { Clock } from '../base/clock.ts';
+import { asModernResult, type ClientProfile, MODERN_VERSION, openEnvelope, tagged } from '../base/envelope.ts';
+import { isObject } from '../base/json.ts';
+import type { Answer, Params, RpcError } from '../base/peer.ts';
+import { definitionFor } from '../router/catalog.ts';
+import type { ChangeListener } from '../router/clientRequests.ts';
+import {
+  dispatch,
+  INVALID_PARAMS,
+  METHOD_NOT_FOUND,
+  type Present,
+  refusal,
+  result,
+  type ServingPorts,
+} from './dispatch.ts';
+import { type Exchange, ParkedCalls } from './parkedCalls.ts';
+
+export interface ModernRequest {
+  readonly id: RequestId;
+  readonly method: string;
+  /** With the envelope. */
+  readonly params: Params;
+}
+
+const UNSUPPORTED_VERSION = -32022;
+const MISSING_CAPABILITY = -32021;
+const RESOURCE_NOT_FOUND = -32002;
+const URL_ELICITATION_REQUIRED = -32042;
+/** What clients see is merged from backends that come and go: nobody can say how long it holds, or that it is the same for all. */
+const NOT_TO_BE_KEPT = { ttlMs: 0, cacheScope: 'private' };
+const CACHEABLE = new Set([
+  'tools/list',
+  'prompts/list',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+  'server/discover',
+]);
+/** The methods that may ask something in their result. */
+const MAY_ASK = new Map([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+]);
+/** Methods of the legacy era that this one has done away with. */
+const GONE = /^(initialize|ping|logging\/|resources\/(un)?subscribe$|tasks\/|roots\/|sampling\/|elicitation\/)/;
+
+/** Serves the modern era (MCP 2026-07-28), in which every request stands alone and brings all that has to be known of its client. */
+export class StatelessServer {
+  private readonly ports: ServingPorts;
+  private readonly parked: ParkedCalls;
+  private readonly present: Present;
+
+  /** @param present an entry as clients are to see it; by default as it is */
+  constructor(ports: ServingPorts, clock: Clock, present: Present = entry => definitionFor('modern', entry)) {
+    this.ports = ports;
+    this.parked = new ParkedCalls(clock);
+    this.present = present;
+  }
+
+  /** Answers one request; what comes before the answer goes to the exchange. Never rejects. */
+  async answer({ id, method, params }: ModernRequest, exchange: Exchange): Promise<Answer> {
+    const body = { jsonrpc: '2.0', id, method, params };
+    const classified = classifyInboundRequest({ httpMethod: 'POST', body });
+    if (classified.kind === 'reject') return refusal(classified.code, classified.message, classified.data);
+    const requested = classified.kind === 'modern' ? classified.classification.revision : undefined;
+    if (requested !== MODERN_VERSION) {
+      const data = { supported: [MODERN_VERSION], requested };
+      return refusal(UNSUPPORTED_VERSION, `Unsupported protocol version: ${requested}`, data);
+    }
+    const opened = openEnvelope(params);
+    const answer = await this.serve(id, method, opened.params, opened.client, exchange);
+    const translated = answer.kind === 'error' ? modernError(answer.error, opened.client) : answer;
+    return translated.kind === 'error' ? translated : this.finished(method, translated.result);
+  }
+
+  private serve(
+    id: RequestId,
+    method: string,
+    params: Params,
+    client: ClientProfile,
+    exchange: Exchange,
+  ): Promise<Answer> {
+    if (method === 'server/discover') return this.discover();
+    if (method === 'subscriptions/listen') return this.listen(id, params, client, exchange);
+    if (GONE.test(method)) return Promise.resolve(refusal(METHOD_NOT_FOUND, `Method not found: ${method}`));
+    const { inputResponses, requestState } = params;
+    const key = MAY_ASK.get(method);
+    const identity = JSON.stringify([method, key && params[key]]);
+    const resumed = key && this.parked.resume(requestState, inputResponses, identity, exchange);
+    if (resumed) return resumed;
+    if (client.logLevel !== undefined) this.ports.onLogLevelChange(client.logLevel, '');
+    return this.parked.begin(params, identity, client, exchange, call =>
+      (dispatch(method, call, this.ports, this.present) ?? this.ports.router.ofNobody(method, call)).finally(() =>
+        this.ports.release(call.caller.sessionId),
+      ),
+    );
+  }
+
+  private async discover(): Promise<Answer> {
+    const { capabilities, instructions } = this.ports.introduction();
+    // Tasks are an extension in this era, and no group of their own.
+    const { tasks: _, ...offered } = capabilities;
+    return result({
+      supportedVersions: [MODERN_VERSION],
+      capabilities: offered,
+      ...(instructions !== undefined && { instructions }),
+    });
+  }
+
+  /** Tells of changes until the client has had enough. */
+  private async listen(id: RequestId, params: Params, client: ClientProfile, exchange: Exchange): Promise<Answer> {
+    if (!isObject(params.notifications)) {
+      return refusal(INVALID_PARAMS, 'Invalid params: subscriptions/listen needs "notifications"');
+    }
+    const { clients, router } = this.ports;
+    const { resourceSubscriptions, ...wanted } = params.notifications;
+    const uris = Array.isArray(resourceSubscriptions) ? resourceSubscriptions.map(String) : [];
+    const lists = Object.keys(CHANGES).filter(each => wanted[each] === true);
+    const methods = new Set(['notifications/resources/updated', ...lists.map(each => CHANGES[each])]);
+    const notify = (method: string, about: Params | undefined) => {
+      if (methods.has(method)) exchange.notify(method, tagged(about, id));
+    };
+    const listener: ChangeListener = { subscriptions: new Set(uris), notify };
+    const sessionId = randomUUID();
+    const request = async () => refusal(METHOD_NOT_FOUND, 'Nobody can be asked on a stream of changes');
+    const caller = { sessionId, client, notify, request };
+    const agreed = {
+      ...Object.fromEntries(lists.map(each => [each, true])),
+      ...(uris.length > 0 && { resourceSubscriptions: uris }),
+    };
+    clients.addListener(listener);
+    exchange.notify('notifications/subscriptions/acknowledged', tagged({ notifications: agreed }, id));
+    for (const uri of uris)
+      void router.ofResource('resources/subscribe', { params: { uri }, caller, signal: exchange.signal });
+    const over = deferred();
+    exchange.signal.addEventListener('abort', () => over.resolve(), { once: true });
+    if (!exchange.signal.aborted) await over.promise;
+    clients.deleteListener(listener);
+    for (const uri of uris) if (!clients.isWanted(uri, listener)) router.leaveResource(uri);
+    this.ports.release(sessionId);
+    return result(tagged(undefined, id));
+  }
+
+  private finished(method: string, value: Params): Answer {
+    const isComplete = value.resultType === undefined || value.resultType === 'complete';
+    const whole = CACHEABLE.has(method) && isComplete ? { ...NOT_TO_BE_KEPT, ...value } : value;
+    return result(asModernResult(whole, this.ports.serverInfo));
+  }
+}
+
+const CHANGES: Readonly<Record<string, string>> = {
+  toolsListChanged: 'notifications/tools/list_changed',
+  promptsListChanged: 'notifications/prompts/list_changed',
+  resourcesListChanged: 'notifications/resources/list_changed',
+};
+
+/** An error of a legacy backend in the words of this era. */
+function modernError(error: RpcError, client: ClientProfile): Answer {
+  if (error.code === RESOURCE_NOT_FOUND) return { kind: 'error', error: { ...error, code: INVALID_PARAMS } };
+  const { elicitations } = isObject(error.data) ? error.data : {};
+  if (error.code !== URL_ELICITATION_REQUIRED || !Array.isArray(elicitations)) return { kind: 'error', error };
+  // "Visit this page first, then call again" is a question here.
+  const { elicitation } = client.capabilities;
+  if (!isObject(elicitation) || !isObject(elicitation.url)) {
+    return refusal(MISSING_CAPABILITY, error.message, { requiredCapabilities: { elicitation: { url: {} } } });
+  }
+  const inputRequests = Object.fromEntries(
+    elicitations
+      .filter(isObject)
+      .map(({ message, url }, at) => [
+        `url-${at + 1}`,
+        { method: 'elicitation/create', params: { mode: 'url', message, url } },
+      ]),
+  );
+  return result({ resultType: 'input_required', inputRequests });
+}

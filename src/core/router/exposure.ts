@@ -1,0 +1,100 @@
+import type { Params } from '../base/peer.ts';
+import type { Backend } from '../upstream/backend.ts';
+import { type Catalog, type Entry, inNamespace } from './catalog.ts';
+import { exposedParams, exposedResult, type Naming } from './rewrite.ts';
+import { exposedNamespace } from './toolNames.ts';
+import { matchesTemplate } from './uriTemplates.ts';
+
+/** Links that backends gave out without listing them: so many are remembered. */
+const MAX_LINKS = 10_000;
+
+/**
+ * The URIs and task ids of backends as clients see them, and back.
+ *
+ * A resource keeps its URI for as long as that is unique; the one that is later in the file, or came later, is
+ * `switchyard://<namespace>/<original>` wherever it occurs. A task is `<backend>/<original>`.
+ */
+export class Exposure {
+  private readonly catalog: () => Catalog;
+  /** Which namespace gave out a link to something that nobody lists. */
+  private readonly links = new Map<string, string>();
+
+  constructor(catalog: () => Catalog) {
+    this.catalog = catalog;
+  }
+
+  /** A backend's result as clients see it. `asked`: a URI that the client itself has just named otherwise. */
+  result(backend: Backend, result: Params, asked?: { readonly original: string; readonly uri: string }): Params {
+    const naming = this.namingOf(backend);
+    const uri = (original: string) => (original === asked?.original ? asked.uri : naming.uri(original));
+    return exposedResult(result, { ...naming, uri });
+  }
+
+  /** The params of a backend's request or notification as clients see them. */
+  params(backend: Backend, method: string, params: Params | undefined): Params | undefined {
+    return exposedParams(method, params, this.namingOf(backend));
+  }
+
+  /** What an exposed URI that is in no list stands for; undefined if nobody has given it out. */
+  unlisted(uri: string): { readonly namespace: string; readonly original: string } | undefined {
+    const [, namespace, original] = /^switchyard:\/\/([^/]*)\/(.*)$/s.exec(uri) ?? [];
+    if (namespace !== undefined && original !== undefined) return { namespace, original };
+    const giver = this.giverOf(uri);
+    return giver === undefined ? undefined : { namespace: giver, original: uri };
+  }
+
+  private namingOf(backend: Backend): Naming {
+    return { uri: original => this.uri(backend, original), taskId: original => exposedTaskId(backend, original) };
+  }
+
+  /** One that nobody lists is remembered as this namespace's. */
+  private uri(backend: Backend, original: string): string {
+    const namespace = exposedNamespace(backend.config.namespace);
+    const rewritten = inNamespace(namespace, original);
+    const { resources } = this.catalog();
+    const listed = resources.get(original);
+    if (listed) return serves(listed, backend) ? original : rewritten;
+    if (resources.has(rewritten)) return rewritten;
+    const template = this.templateOf(original);
+    if (template) return serves(template, backend) ? original : rewritten;
+    if ((this.giverOf(original) ?? namespace) !== namespace || this.isRewritten(backend, original)) return rewritten;
+    this.links.delete(original);
+    this.links.set(original, namespace);
+    const [oldest] = this.links.keys();
+    if (this.links.size > MAX_LINKS && oldest !== undefined) this.links.delete(oldest);
+    return original;
+  }
+
+  private giverOf(uri: string): string | undefined {
+    return this.catalog().linked.get(uri) ?? this.links.get(uri);
+  }
+
+  /** The template that an original URI is one of, the first in the file if there are several. */
+  private templateOf(uri: string): Entry | undefined {
+    return [...this.catalog().templates.values()].find(
+      ({ exposedName, name }) => exposedName === name && matchesTemplate(name, uri),
+    );
+  }
+
+  /** Whether a URI is one of a template that the backend had to give up to another namespace. */
+  private isRewritten(backend: Backend, uri: string): boolean {
+    return [...this.catalog().templates.values()].some(
+      entry => entry.exposedName !== entry.name && serves(entry, backend) && matchesTemplate(entry.name, uri),
+    );
+  }
+}
+
+/** The id of a backend's task as clients see it. */
+export function exposedTaskId(backend: Backend, original: string): string {
+  return `${backend.name}/${original}`;
+}
+
+/** What an exposed task id stands for; undefined if it cannot be one. */
+export function originalTask(exposed: string): { readonly backend: string; readonly taskId: string } | undefined {
+  const end = exposed.indexOf('/');
+  return end < 0 ? undefined : { backend: exposed.slice(0, end), taskId: exposed.slice(end + 1) };
+}
+
+function serves({ candidates }: Entry, backend: Backend): boolean {
+  return candidates.some(candidate => candidate.backend === backend);
+}

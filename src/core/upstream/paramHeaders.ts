@@ -1,0 +1,36 @@
+import { isObject } from '../base/json.ts';
+
+/** In a tool's input schema: the name under which an argument is to be mirrored into the headers. */
+const KEYWORD = 'x-mcp-header';
+/** What a header can carry as it is; blanks around it would be lost. */
+const PLAIN = /^(?! )[\x20-\x7e]*(?<! )$/;
+const SENTINEL = /^=\?base64\?.*\?=$/s;
+
+/**
+ * The `Mcp-Param-*` headers of a tool call (MCP 2026-07-28, "Streamable HTTP", custom headers from tool parameters), so
+ * that what stands between us and the server can route by them. Undefined if the tool asks for none.
+ */
+export function paramHeaders(inputSchema: unknown, args: unknown): Record<string, string> | undefined {
+  const headers = headersIn(inputSchema, args);
+  return headers.length > 0 ? Object.fromEntries(headers) : undefined;
+}
+
+function headersIn(schema: unknown, value: unknown): [string, string][] {
+  if (!isObject(schema) || !isObject(schema.properties) || !isObject(value)) return [];
+  return Object.entries(schema.properties).flatMap(([key, property]) => {
+    const argument = value[key];
+    const name = isObject(property) ? property[KEYWORD] : undefined;
+    const own: [string, string][] =
+      typeof name === 'string' && isPrimitive(argument) ? [[`Mcp-Param-${name}`, encoded(String(argument))]] : [];
+    return [...own, ...headersIn(property, argument)];
+  });
+}
+
+function isPrimitive(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'boolean' || Number.isSafeInteger(value);
+}
+
+function encoded(text: string): string {
+  if (PLAIN.test(text) && !SENTINEL.test(text)) return text;
+  return `=?base64?${Buffer.from(text, 'utf8').toString('base64')}?=`;
+}
