@@ -20,7 +20,8 @@ import {
 } from './config/load.ts';
 import { type BackendConfig, type Config, routingSchema, serverSchema } from './config/schema.ts';
 import { watchConfig } from './config/watch.ts';
-import type { ServingPorts } from './downstream/dispatch.ts';
+import type { Present, ServingPorts } from './downstream/dispatch.ts';
+import { EditorView } from './downstream/editorView.ts';
 import { HttpListener, type HttpListenerOptions } from './downstream/httpListener.ts';
 import { callManagementTool, withManagementTools } from './downstream/managementTools.ts';
 import { Session } from './downstream/session.ts';
@@ -111,6 +112,7 @@ export class Gateway implements Disposable {
   private readonly overlay = new Overlay();
   private problems: readonly Problem[] = [];
   private configError: string | undefined;
+  private editor: EditorView | undefined;
   private kept: KeptCatalog | undefined;
   private merged: Catalog | undefined;
   private exposed: Catalog | undefined;
@@ -191,6 +193,7 @@ export class Gateway implements Disposable {
       configError,
       backends: this.backends.all,
       catalog: this.exposedCatalog(),
+      editorProblemOf: tool => this.editor?.problemOf(tool),
     });
   }
 
@@ -308,6 +311,7 @@ export class Gateway implements Disposable {
     const listener = await HttpListener.listen({ ...options, allowedHosts, allowedOrigins }, this.options.clock, {
       ports: this.servingPorts(),
       log: this.options.log,
+      present: options.fitsEditor ? this.editorView() : undefined,
     });
     this.listeners.add(listener);
     return listener;
@@ -322,6 +326,7 @@ export class Gateway implements Disposable {
     const stateless = new StatelessServer(ports, this.options.clock);
     await Session.serve(randomUUID(), transport, { ports, log: this.options.log, stateless });
     await ended.promise;
+    stateless.dispose();
   }
 
   /** Takes no new calls, gives those in flight their grace, then ends everything; resolves when it is gone. */
@@ -407,6 +412,19 @@ export class Gateway implements Disposable {
     subscription.dispose();
   }
 
+  private editorView(): Present {
+    const { clock, log } = this.options;
+    if (!this.editor) {
+      this.editor = this.disposables.add(new EditorView(clock, log));
+      this.editor.onDidChange(() => {
+        for (const list of ['tools', 'prompts', 'resources'])
+          this.clients.broadcast(`notifications/${list}/list_changed`);
+      });
+    }
+    const { editor } = this;
+    return (entry, kind) => editor.present(entry, kind);
+  }
+
   private release(sessionId: string): void {
     for (const backend of this.backends.all) backend.release(sessionId);
   }
@@ -429,6 +447,7 @@ export class Gateway implements Disposable {
         listTasks: call => router.listTasks(call),
         ofNobody: (method, call) => router.ofNobody(method, call),
         leaveResource: uri => router.leaveResource(uri),
+        listedAs: uri => router.listedAs(uri),
       },
       clients: this.clients,
       catalog: async () => {

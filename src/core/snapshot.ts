@@ -60,15 +60,19 @@ export interface ItemSnapshot {
 
 export interface ToolSnapshot extends ItemSnapshot {
   readonly readOnly: boolean;
+  /** Why VS Code cannot be shown it, where VS Code is a client and cannot. */
+  readonly editorProblem: string | undefined;
 }
 
 export interface SnapshotSource extends Pick<Snapshot, 'configFile' | 'problems' | 'configError'> {
   readonly config: Config;
   readonly backends: readonly Backend[];
   readonly catalog: Catalog;
+  /** Why VS Code cannot be shown a tool; undefined: it can, or is no client. */
+  editorProblemOf(tool: Entry): string | undefined;
 }
 
-export function takeSnapshot({ config, backends, catalog, ...rest }: SnapshotSource): Snapshot {
+export function takeSnapshot({ config, backends, catalog, editorProblemOf, ...rest }: SnapshotSource): Snapshot {
   const running = new Map(backends.map(backend => [backend.name, backend]));
   const rejected = config.rejected.map(({ name, namespace, message }): BackendSnapshot => {
     const state = { kind: 'rejected', message } as const;
@@ -86,7 +90,10 @@ export function takeSnapshot({ config, backends, catalog, ...rest }: SnapshotSou
   return {
     ...rest,
     toolCount: catalog.tools.size,
-    backends: [...config.backends.map(entry => snapshotOf(entry, running.get(entry.name), catalog)), ...rejected],
+    backends: [
+      ...config.backends.map(entry => snapshotOf(entry, running.get(entry.name), catalog, editorProblemOf)),
+      ...rejected,
+    ],
   };
 }
 
@@ -106,7 +113,12 @@ const NOT_RUNNING = {
   lastError: undefined,
 } as const;
 
-function snapshotOf(config: BackendConfig, backend: Backend | undefined, catalog: Catalog): BackendSnapshot {
+function snapshotOf(
+  config: BackendConfig,
+  backend: Backend | undefined,
+  catalog: Catalog,
+  editorProblemOf: SnapshotSource['editorProblemOf'],
+): BackendSnapshot {
   const { name, priority, enabled, launch } = config;
   const fixed = {
     name,
@@ -127,6 +139,7 @@ function snapshotOf(config: BackendConfig, backend: Backend | undefined, catalog
     tools: itemsOf(catalog.tools, backend).map(([item, entry]) => ({
       ...item,
       readOnly: annotation(entry, 'readOnlyHint') === true,
+      editorProblem: editorProblemOf(entry),
     })),
     prompts: itemsOf(catalog.prompts, backend).map(([item]) => item),
     resources: [...itemsOf(catalog.resources, backend), ...itemsOf(catalog.templates, backend)].map(([item]) => item),

@@ -73,6 +73,8 @@ function lookOf(backend: BackendSnapshot, problems: readonly Problem[]): Look {
     case 'ready': {
       const parts = ['Ready', count(backend.tools.length, 'tool')];
       if (backend.latencyMs !== undefined) parts.push(duration(backend.latencyMs));
+      const leftOut = backend.tools.filter(({ editorProblem }) => editorProblem !== undefined).length;
+      if (leftOut > 0) parts.push(`${leftOut} not in chat`);
       if (backend.inFlight > 0) parts.push(`${count(backend.inFlight, 'call')} running`);
       return { text: parts.join(' · '), icon: 'pass-filled', color: 'testing.iconPassed', weight: 1 };
     }
@@ -240,9 +242,11 @@ function groupRow(parent: string, label: string, icon: string, items: readonly (
 function itemRow(id: string, item: ItemSnapshot | ToolSnapshot): Row {
   const isTool = 'readOnly' in item;
   const isReadOnly = isTool && item.readOnly;
+  const problem = isTool ? item.editorProblem : undefined;
   const tooltip = [
     `**${escapeMarkdown(item.title ?? item.originalName)}**`,
     item.exposedName === item.originalName ? '' : `In chat: ${escapeMarkdown(item.exposedName)}`,
+    problem === undefined ? '' : `Not in chat, because VS Code would drop it: ${escapeMarkdown(problem)}`,
     isReadOnly ? 'Only reads, so chat runs it without asking.' : '',
     escapeMarkdown(item.description ?? ''),
   ];
@@ -250,9 +254,9 @@ function itemRow(id: string, item: ItemSnapshot | ToolSnapshot): Row {
     id,
     kind: isTool ? 'tool' : 'item',
     label: item.originalName,
-    description: firstLine(item.description ?? item.title ?? ''),
+    description: problem === undefined ? firstLine(item.description ?? item.title ?? '') : `Not in chat: ${problem}`,
     tooltip: tooltip.filter(Boolean).join('\n\n'),
-    icon: isReadOnly ? 'eye' : 'symbol-method',
+    icon: problem !== undefined ? 'warning' : isReadOnly ? 'eye' : 'symbol-method',
     children: [],
     isExpanded: false,
     ...(isTool && { tool: item.exposedName }),

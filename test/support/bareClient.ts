@@ -15,7 +15,7 @@ export interface Message {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown };
 }
 
-/** A tool, prompt, resource or template as listed. */
+/** A tool, prompt, resource, template or task as listed. */
 export type Item = Readonly<Record<string, unknown>> & { readonly name: string };
 
 const LIST_METHODS = {
@@ -23,28 +23,44 @@ const LIST_METHODS = {
   prompts: 'prompts/list',
   resources: 'resources/list',
   resourceTemplates: 'resources/templates/list',
+  tasks: 'tasks/list',
 } as const;
+
+/** What a client says to a request of the server: a result, or a JSON-RPC error that it throws. */
+export type Answering = (params: Record<string, unknown>, request: Message) => unknown;
 
 interface Waiting {
   resolve(answer: Message): void;
   reject(error: Error): void;
 }
 
-abstract class BareClient {
+export abstract class BareClient {
   /** What came beside the answers, in order. */
   readonly received: Message[] = [];
-  private readonly waiting = new Map<number, Waiting>();
+  private readonly answering = new Map<string, Answering>();
+  private readonly waiting = new Map<number | string, Waiting>();
   private lastId = 0;
 
   abstract close(): Promise<void>;
-  protected abstract send(message: Message): void;
+  /** Sends a message as it is. Resolves when the server has taken it (HTTP: and answered), or cannot. */
+  abstract send(message: Message): Promise<void>;
 
   /** Sends a request; `answer` is the whole message, result or error. Rejects when the server is gone. */
   start(method: string, params: Record<string, unknown> = {}): { id: number; answer: Promise<Message> } {
     const id = ++this.lastId;
-    const answer = new Promise<Message>((resolve, reject) => this.waiting.set(id, { resolve, reject }));
-    this.send({ jsonrpc: '2.0', id, method, params });
-    return { id, answer };
+    return { id, answer: this.ask({ jsonrpc: '2.0', id, method, params }) };
+  }
+
+  /** Sends a request as it is, under an id of the caller's. */
+  ask(request: Message & { readonly id: number | string }): Promise<Message> {
+    const answer = new Promise<Message>((resolve, reject) => this.waiting.set(request.id, { resolve, reject }));
+    void this.send(request);
+    return answer;
+  }
+
+  /** From now on requests of this method are answered; those of other methods stay in `received`, unanswered. */
+  answers(method: string, answering: Answering): void {
+    this.answering.set(method, answering);
   }
 
   request(method: string, params?: Record<string, unknown>): Promise<Message> {
@@ -55,14 +71,15 @@ abstract class BareClient {
     return this.request('tools/call', { name, arguments: args, ...(_meta && { _meta }) });
   }
 
-  notify(method: string, params: Record<string, unknown> = {}): void {
-    this.send({ jsonrpc: '2.0', method, params });
+  /** Resolves when the server has taken it. */
+  notify(method: string, params: Record<string, unknown> = {}): Promise<void> {
+    return this.send({ jsonrpc: '2.0', method, params });
   }
 
-  async initialize(): Promise<Message> {
+  async initialize(capabilities: Record<string, unknown> = {}): Promise<Message> {
     const clientInfo = { name: 'bare-client', version: '1.0.0' };
-    const answer = await this.request('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo });
-    this.notify('notifications/initialized');
+    const answer = await this.request('initialize', { protocolVersion: '2025-11-25', capabilities, clientInfo });
+    void this.notify('notifications/initialized');
     return answer;
   }
 
@@ -71,7 +88,8 @@ abstract class BareClient {
     const items: Item[] = [];
     let cursor: string | undefined;
     do {
-      const { result } = await this.request(LIST_METHODS[kind], cursor === undefined ? {} : { cursor });
+      const { result, error } = await this.request(LIST_METHODS[kind], cursor === undefined ? {} : { cursor });
+      if (error) throw new Error(`${LIST_METHODS[kind]}: ${error.message}`);
       items.push(...result[kind]);
       cursor = result.nextCursor;
     } while (cursor !== undefined);
@@ -94,6 +112,19 @@ abstract class BareClient {
     const waiting = message.method === undefined && this.settle(message.id);
     if (waiting) waiting.resolve(message);
     else this.received.push(message);
+    if (message.method !== undefined && message.id !== undefined) void this.answer(message, message.method);
+  }
+
+  private async answer(request: Message, method: string): Promise<void> {
+    const answering = this.answering.get(method);
+    if (!answering) return;
+    const { id = null } = request;
+    try {
+      const result = await answering(request.params ?? {}, request);
+      void this.send({ jsonrpc: '2.0', id, result });
+    } catch (error) {
+      void this.send({ jsonrpc: '2.0', id, error: error as NonNullable<Message['error']> });
+    }
   }
 
   /** No answer comes for this request any more. */
@@ -106,7 +137,7 @@ abstract class BareClient {
   }
 
   private settle(id: Message['id']): Waiting | undefined {
-    if (typeof id !== 'number') return undefined;
+    if (id === undefined || id === null) return undefined;
     const waiting = this.waiting.get(id);
     this.waiting.delete(id);
     return waiting;
@@ -115,6 +146,8 @@ abstract class BareClient {
 
 /** Streamable HTTP over kept-alive sockets. */
 export class BareHttpClient extends BareClient {
+  /** What of `received` came on the stream that belongs to no request. */
+  readonly unrelated = new Set<Message>();
   private readonly url: string;
   private readonly headers: Record<string, string>;
   private readonly agent = new Agent({ keepAlive: true });
@@ -131,14 +164,27 @@ export class BareHttpClient extends BareClient {
     request.end();
     const [response] = (await once(request, 'response')) as [IncomingMessage];
     if (response.statusCode !== 200) throw new Error(`GET answered ${response.statusCode}`);
-    readEvents(response, data => this.take(JSON.parse(data)));
+    readEvents(response, data => {
+      const message: Message = JSON.parse(data);
+      this.unrelated.add(message);
+      this.take(message);
+    });
+  }
+
+  /** Ends the session, as a client does that takes its leave. */
+  async end(): Promise<void> {
+    const request = this.open('DELETE');
+    request.end();
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    response.resume();
+    if (response.statusCode !== 200) throw new Error(`DELETE answered ${response.statusCode}`);
   }
 
   override async close(): Promise<void> {
     this.agent.destroy();
   }
 
-  protected override send(message: Message): void {
+  override async send(message: Message): Promise<void> {
     const body = JSON.stringify(message);
     const request = this.open('POST', {
       'content-type': 'application/json',
@@ -158,6 +204,7 @@ export class BareHttpClient extends BareClient {
       }
     });
     request.end(body);
+    await once(request, 'close').catch(() => {}); // What went wrong, whoever waits for the answer is told.
   }
 
   private open(method: string, headers: Record<string, string> = {}): ClientRequest {
@@ -187,7 +234,7 @@ export class BareStdioClient extends BareClient {
     await once(this.child, 'close');
   }
 
-  protected override send(message: Message): void {
+  override async send(message: Message): Promise<void> {
     this.child.stdin.write(`${JSON.stringify(message)}\n`);
   }
 }

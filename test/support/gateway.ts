@@ -4,6 +4,7 @@ import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { systemClock } from '../../src/core/base/clock.ts';
+import type { Logger } from '../../src/core/base/log.ts';
 import { Gateway, type HttpListener } from '../../src/core/gateway.ts';
 import type { BackendSnapshot } from '../../src/core/snapshot.ts';
 import { BareHttpClient } from './bareClient.ts';
@@ -67,13 +68,15 @@ export class TestGateway {
   }
 
   /** An initialized client of `/mcp`, until the end of the test. */
-  async client(): Promise<BareHttpClient> {
+  async client(capabilities: Record<string, unknown> = {}): Promise<BareHttpClient> {
     const client = new BareHttpClient(this.url, this.headers);
     this.t.after(() => client.close());
-    await client.initialize();
+    await client.initialize(capabilities);
     return client;
   }
 }
+
+const SILENT: Logger = { debug() {}, info() {}, warning() {}, error() {} };
 
 export interface GatewayFixture {
   /** That clients have to show; '' for none. */
@@ -81,6 +84,8 @@ export interface GatewayFixture {
   /** Where its configuration is, and stays; by default a folder of its own, which goes with it. */
   readonly folder?: string;
   readonly stateDirectory?: string;
+  /** By default nothing is logged. */
+  readonly log?: Logger;
 }
 
 /**
@@ -90,13 +95,12 @@ export interface GatewayFixture {
 export async function startGateway(
   t: TestContext,
   config: unknown,
-  { token = 'test-token', folder, stateDirectory }: GatewayFixture = {},
+  { token = 'test-token', folder, stateDirectory, log = SILENT }: GatewayFixture = {},
 ): Promise<TestGateway> {
   const directory = folder ?? (await mkdtemp(path.join(tmpdir(), 'switchyard-test-')));
   const configFile = path.join(directory, 'backends.yaml');
   await writeConfig(configFile, config);
 
-  const silent = () => {};
   const gateway = new Gateway({
     configFile,
     ...(stateDirectory !== undefined && { stateDirectory }),
@@ -110,7 +114,7 @@ export async function startGateway(
     environment: async () => process.env,
     serverInfo: { name: 'switchyard', title: 'Switchyard', version: '0.0.0' },
     clock: systemClock,
-    log: { debug: silent, info: silent, warning: silent, error: silent },
+    log,
   });
   t.after(async () => {
     const children = () => descendantsOf(process.pid).filter(pid => !httpFixturePids.has(pid));

@@ -59,6 +59,7 @@ function tools(number: number, namespace = 'ns'): ToolSnapshot[] {
     title: undefined,
     description: undefined,
     readOnly: false,
+    editorProblem: undefined,
   }));
 }
 

@@ -33,6 +33,8 @@ export interface Host {
   readonly vscode: typeof vscode;
   readonly model: {
     readonly script: ModelTurn[];
+    /** What it answers outside of agent chat, as to an MCP server (sampling): by the text of the message. */
+    readonly answers: Record<string, string>;
     /** What agent chat asked the model so far: the names of the tools it offered, and the messages. */
     readonly requests: { readonly tools: string[]; readonly messages: unknown[] }[];
   };

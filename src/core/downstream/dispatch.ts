@@ -12,7 +12,15 @@ export interface ServingPorts {
   readonly serverInfo: { readonly name: string; readonly title: string; readonly version: string };
   readonly router: Pick<
     Router,
-    'callTool' | 'getPrompt' | 'ofResource' | 'complete' | 'ofTask' | 'listTasks' | 'ofNobody' | 'leaveResource'
+    | 'callTool'
+    | 'getPrompt'
+    | 'ofResource'
+    | 'complete'
+    | 'ofTask'
+    | 'listTasks'
+    | 'ofNobody'
+    | 'leaveResource'
+    | 'listedAs'
   >;
   readonly clients: ClientRequests;
   /** What to list. Right after the start it waits a moment for backends that have not answered yet. */
@@ -26,8 +34,8 @@ export interface ServingPorts {
   release(sessionId: string): void;
 }
 
-/** An entry of the catalog as a client is to see it. */
-export type Present = (entry: Entry) => unknown;
+/** An entry of the catalog as a client is to see it; undefined: not at all. */
+export type Present = (entry: Entry, kind: 'tools' | 'prompts' | 'resources' | 'templates') => unknown;
 
 /** Answers what both eras ask in the same words; undefined for any other method. */
 export function dispatch(
@@ -37,7 +45,11 @@ export function dispatch(
   present: Present,
 ): Promise<Answer> | undefined {
   const list = async (key: string, kind: 'tools' | 'prompts' | 'resources' | 'templates') =>
-    result({ [key]: Array.from((await catalog())[kind].values(), present) });
+    result({
+      [key]: Array.from((await catalog())[kind].values(), entry => present(entry, kind)).filter(
+        each => each !== undefined,
+      ),
+    });
   switch (method) {
     case 'tools/list':
       return list('tools', 'tools');

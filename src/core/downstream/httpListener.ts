@@ -16,7 +16,7 @@ import { Emitter } from '../base/event.ts';
 import type { Params } from '../base/peer.ts';
 import { HttpExchange } from './httpExchange.ts';
 import { HttpTransport } from './httpTransport.ts';
-import { modernRefusal, statusOf } from './modernHeaders.ts';
+import { modernRefusal, paramRefusal, statusOf } from './modernHeaders.ts';
 import { INVALID_REQUEST, MAX_BODY_BYTES, parseBody, readBody } from './requestBody.ts';
 import { Session, type SessionOptions } from './session.ts';
 import { StatelessServer } from './statelessServer.ts';
@@ -34,6 +34,8 @@ export interface HttpListenerOptions {
   readonly allowedHosts?: readonly string[];
   /** Origins to accept beside loopback ones. */
   readonly allowedOrigins?: readonly string[];
+  /** Whether its clients are VS Code, and are shown what it can take. */
+  readonly fitsEditor?: boolean;
 }
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
@@ -123,6 +125,8 @@ export class HttpListener {
   /** Ends all sessions and stops listening. */
   async close(): Promise<void> {
     this.sweep?.dispose();
+    this.stateless.dispose();
+    for (const request of this.open) request.abort('the server is stopping');
     await Promise.all([...this.sessions.values()].map(({ session }) => session.close()));
     await new Promise<void>(resolve => {
       this.server.close(() => resolve());
@@ -196,6 +200,11 @@ export class HttpListener {
       return;
     }
     const { id, method, params = {} } = message;
+    if (method === 'tools/call') {
+      const tool = (await this.sessionOptions.ports.catalog()).tools.get(String(params.name));
+      const mismatch = paramRefusal(request.headers, tool?.definition.inputSchema, { id, params });
+      if (mismatch) return reply(response, mismatch.status, mismatch.message, mismatch.code, id);
+    }
     const abort = new AbortController();
     this.open.add(abort);
     const exchange = new HttpExchange(response, undefined, 1, this.clock);

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { classifyInboundRequest, type JSONRPCMessage, type RequestId } from '@modelcontextprotocol/server';
+import { decodedHeader, paramHeaders } from '../base/paramHeaders.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
 
 /** Why a modern POST is not served, and how that is said. */
@@ -19,7 +20,6 @@ const NAMED_BY: ReadonlyMap<string, string> = new Map([
   ['tasks/update', 'taskId'],
   ['tasks/cancel', 'taskId'],
 ]);
-const SENTINEL = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
 /** Errors about the request itself, which HTTP is to show too. */
 const STATUS: ReadonlyMap<number, number> = new Map([
   [-32601, 404],
@@ -61,6 +61,24 @@ export function modernRefusal(headers: IncomingHttpHeaders, body: unknown): Mode
     : { status: 400, code: HEADER_MISMATCH, message: `Header mismatch: ${mismatch}`, id };
 }
 
+/** Whether the headers repeat what the schema of a tool wants repeated of its arguments. Undefined: they do. */
+export function paramRefusal(
+  headers: IncomingHttpHeaders,
+  inputSchema: unknown,
+  { id, params }: { readonly id: RequestId; readonly params: Params },
+): ModernRefusal | undefined {
+  for (const [name, expected] of Object.entries(paramHeaders(inputSchema, params.arguments) ?? {})) {
+    const header = headers[name.toLowerCase()];
+    const told = typeof header === 'string' ? decodedHeader(header.trim()) : undefined;
+    const meant = decodedHeader(expected);
+    // A number may be written in more than one way.
+    if (told !== undefined && (told === meant || (told !== '' && Number(told) === Number(meant)))) continue;
+    const message = `Header mismatch: ${name} is ${header ?? 'missing'}, and the argument is ${meant}`;
+    return { status: 400, code: HEADER_MISMATCH, message, id };
+  }
+  return undefined;
+}
+
 /** The HTTP status that goes with an answer. */
 export function statusOf(answer: Answer): number {
   return answer.kind === 'error' ? (STATUS.get(answer.error.code) ?? 200) : 200;
@@ -78,11 +96,5 @@ function mismatchIn(
   const value = params?.[NAMED_BY.get(method) ?? ''];
   if (typeof value !== 'string') return undefined;
   if (nameHeader === undefined) return `Mcp-Name is missing, and the body names "${value}"`;
-  const told = decoded(nameHeader);
-  return told === value ? undefined : `Mcp-Name is "${told}", and the body names "${value}"`;
-}
-
-function decoded(header: string): string {
-  const [, encoded] = SENTINEL.exec(header) ?? [];
-  return encoded === undefined ? header : Buffer.from(encoded, 'base64').toString('utf8');
+  return decodedHeader(nameHeader) === value ? undefined : `Mcp-Name is "${nameHeader}", and the body names "${value}"`;
 }

@@ -35,8 +35,8 @@ interface OpenCall {
 }
 
 const PREFIX = 'switchyard-call:';
-/** A person who has not answered a form by then has gone; the call may have ended long before. */
-const PARKED_MS = 60 * 60_000;
+/** A person who has not answered a form by then has gone; until then, on a shared connection, nobody else can be asked. */
+const PARKED_MS = 10 * 60_000;
 const MAX_PARKED = 1000;
 
 /**
@@ -44,7 +44,7 @@ const MAX_PARKED = 1000;
  * a client is asked in a result, and comes back with the answers (MCP 2026-07-28, "Multi Round-Trip Requests"). Between the
  * two the call is parked here: the backend goes on waiting, and the client's next request goes on with the same call.
  */
-export class ParkedCalls {
+export class ParkedCalls implements Disposable {
   private readonly clock: Clock;
   private readonly parked = new Map<string, { readonly call: OpenCall; readonly expiry: Disposable }>();
   private lastQuestion = 0;
@@ -110,6 +110,17 @@ export class ParkedCalls {
     return this.wait(call, exchange);
   }
 
+  dispose(): void {
+    for (const state of [...this.parked.keys()]) this.abandon(state, 'the server is stopping');
+  }
+
+  private abandon(requestState: string, reason: string): void {
+    const parked = this.parked.get(requestState);
+    this.parked.delete(requestState);
+    parked?.expiry.dispose();
+    parked?.call.abort.abort(reason);
+  }
+
   private async wait(call: OpenCall, exchange: Exchange): Promise<Answer> {
     const giveUp = () => call.abort.abort(exchange.signal.reason);
     if (exchange.signal.aborted) giveUp();
@@ -123,19 +134,11 @@ export class ParkedCalls {
 
   private park(call: OpenCall): Answer {
     const requestState = `${PREFIX}${randomUUID()}`;
-    const expire = () => {
-      this.parked.delete(requestState);
-      call.abort.abort('the client did not come back');
-    };
+    const expire = () => this.abandon(requestState, 'the client did not come back');
     call.asked = deferred();
     this.parked.set(requestState, { call, expiry: this.clock.schedule(PARKED_MS, expire) });
-    const [oldest] = this.parked.values();
-    if (this.parked.size > MAX_PARKED && oldest) {
-      oldest.expiry.dispose();
-      const [state] = this.parked.keys();
-      this.parked.delete(String(state));
-      oldest.call.abort.abort('too many calls wait for their clients');
-    }
+    const [oldest] = this.parked.keys();
+    if (this.parked.size > MAX_PARKED && oldest !== undefined) this.abandon(oldest, 'too many calls wait');
     const inputRequests = Object.fromEntries(
       Array.from(call.questions, ([key, { method, params }]) => [key, { method, params: params ?? {} }]),
     );

@@ -31,7 +31,7 @@ export interface SessionOptions {
 /** One client's MCP session (the legacy era): each of its requests becomes one router call. */
 export class Session implements ClientSession {
   readonly sessionId: string;
-  readonly subscriptions = new Set<string>();
+  readonly subscriptions = new Map<string, string>();
   private profile: ClientProfile = { era: 'legacy', info: undefined, capabilities: {}, logLevel: undefined };
   private readonly peer: Peer;
   private readonly ports: ServingPorts;
@@ -137,13 +137,14 @@ export class Session implements ClientSession {
 
   private async subscribe(call: Call): Promise<Answer> {
     const answer = await this.ports.router.ofResource('resources/subscribe', call);
-    if (answer.kind === 'result') this.subscriptions.add(String(call.params.uri));
+    const uri = String(call.params.uri);
+    if (answer.kind === 'result') this.subscriptions.set(this.ports.router.listedAs(uri), uri);
     return answer;
   }
 
   /** The backend is told only when nobody else is subscribed. */
   private async unsubscribe(call: Call): Promise<Answer> {
-    const uri = String(call.params.uri);
+    const uri = this.ports.router.listedAs(String(call.params.uri));
     this.subscriptions.delete(uri);
     if (this.ports.clients.isWanted(uri, this)) return result({});
     return this.ports.router.ofResource('resources/unsubscribe', call);
@@ -170,7 +171,7 @@ export class Session implements ClientSession {
   private leave(): void {
     const { clients, router } = this.ports;
     clients.delete(this);
-    for (const uri of this.subscriptions) if (!clients.isWanted(uri, this)) router.leaveResource(uri);
+    for (const uri of this.subscriptions.keys()) if (!clients.isWanted(uri, this)) router.leaveResource(uri);
     this.ports.release(this.sessionId);
   }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { classifyInboundRequest, type RequestId } from '@modelcontextprotocol/server';
 import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Disposable } from '../base/disposable.ts';
 import { asModernResult, type ClientProfile, MODERN_VERSION, openEnvelope, tagged } from '../base/envelope.ts';
 import { isObject } from '../base/json.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
@@ -49,7 +50,7 @@ const MAY_ASK = new Map([
 const GONE = /^(initialize|ping|logging\/|resources\/(un)?subscribe$|tasks\/|roots\/|sampling\/|elicitation\/)/;
 
 /** Serves the modern era (MCP 2026-07-28), in which every request stands alone and brings all that has to be known of its client. */
-export class StatelessServer {
+export class StatelessServer implements Disposable {
   private readonly ports: ServingPorts;
   private readonly parked: ParkedCalls;
   private readonly present: Present;
@@ -59,6 +60,11 @@ export class StatelessServer {
     this.ports = ports;
     this.parked = new ParkedCalls(clock);
     this.present = present;
+  }
+
+  /** Ends the calls that wait for their clients. */
+  dispose(): void {
+    this.parked.dispose();
   }
 
   /** Answers one request; what comes before the answer goes to the exchange. Never rejects. */
@@ -124,7 +130,8 @@ export class StatelessServer {
     const notify = (method: string, about: Params | undefined) => {
       if (methods.has(method)) exchange.notify(method, tagged(about, id));
     };
-    const listener: ChangeListener = { subscriptions: new Set(uris), notify };
+    const subscriptions = new Map(uris.map(uri => [router.listedAs(uri), uri]));
+    const listener: ChangeListener = { subscriptions, notify };
     const sessionId = randomUUID();
     const request = async () => refusal(METHOD_NOT_FOUND, 'Nobody can be asked on a stream of changes');
     const caller = { sessionId, client, notify, request };
@@ -140,7 +147,7 @@ export class StatelessServer {
     exchange.signal.addEventListener('abort', () => over.resolve(), { once: true });
     if (!exchange.signal.aborted) await over.promise;
     clients.deleteListener(listener);
-    for (const uri of uris) if (!clients.isWanted(uri, listener)) router.leaveResource(uri);
+    for (const uri of subscriptions.keys()) if (!clients.isWanted(uri, listener)) router.leaveResource(uri);
     this.ports.release(sessionId);
     return result(tagged(undefined, id));
   }

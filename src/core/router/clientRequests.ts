@@ -15,14 +15,15 @@ export const LOGGING_LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'c
 
 /** One connected client. As a `Caller` it is reached on its own stream, not on that of a call. */
 export interface ClientSession extends Caller {
-  /** The exposed URIs it subscribed to. */
-  readonly subscriptions: ReadonlySet<string>;
+  /** The exposed URIs it subscribed to → as it spelled them itself. */
+  readonly subscriptions: ReadonlyMap<string, string>;
 }
 
 /** A client that is told of changes, and cannot be asked anything: `subscriptions/listen` of the modern era. */
 export type ChangeListener = Pick<ClientSession, 'notify' | 'subscriptions'>;
 
 const METHOD_NOT_FOUND = -32601;
+const MISSING_CAPABILITY = -32021;
 const REFUSED = -32000;
 const URL_ELICITATION_REQUIRED = -32042;
 const RELATED_TASK = 'io.modelcontextprotocol/related-task';
@@ -120,8 +121,14 @@ export class ClientRequests {
     const { asked } = found;
     const missing = missingIn(asked.client.capabilities, method, params);
     if (missing !== undefined) {
-      this.log.warning(`${backend.name}: ${method} is answered "method not found": the client has no ${missing}`);
-      return { kind: 'error', error: { code: METHOD_NOT_FOUND, message: `The client does not support ${missing}` } };
+      this.log.warning(`${backend.name}: ${method} is refused: the client has no ${missing.name}`);
+      const message = `The client does not support ${missing.name}`;
+      const { era } = asked.client;
+      if (era === 'legacy') return { kind: 'error', error: { code: METHOD_NOT_FOUND, message } };
+      return {
+        kind: 'error',
+        error: { code: MISSING_CAPABILITY, message, data: { requiredCapabilities: missing.capability } },
+      };
     }
     if (method === 'elicitation/create' && params?.elicitationId !== undefined) {
       this.remember(elicitationKey(backend, params.elicitationId), asked.sessionId);
@@ -139,8 +146,10 @@ export class ClientRequests {
     const exposed = this.exposure.params(backend, method, params);
     switch (method) {
       case 'notifications/resources/updated':
-        for (const each of this.audience)
-          if (each.subscriptions.has(String(exposed?.uri))) each.notify(method, exposed);
+        for (const each of this.audience) {
+          const uri = each.subscriptions.get(String(exposed?.uri));
+          if (uri !== undefined) each.notify(method, { ...exposed, uri });
+        }
         return;
       case 'notifications/tasks/status':
         this.ownerOf(String(exposed?.taskId))?.notify(method, exposed);
@@ -214,24 +223,30 @@ export class ClientRequests {
   }
 }
 
-/** What a client would have to be able to do to be asked this, and is not; undefined: nothing. */
+/** What a client would have to be able to do to be asked this, and cannot; undefined: nothing. */
 function missingIn(
-  capabilities: Params | ClientSession['client']['capabilities'],
+  { roots, sampling, elicitation }: Caller['client']['capabilities'],
   method: string,
   params: Params | undefined,
-): string | undefined {
-  const { roots, sampling, elicitation } = capabilities;
+): { readonly name: string; readonly capability: Params } | undefined {
+  const missing = (name: string, capability: Params) => ({ name, capability });
   switch (method) {
     case 'roots/list':
-      return isObject(roots) ? undefined : 'roots';
+      return isObject(roots) ? undefined : missing('roots', { roots: {} });
     case 'sampling/createMessage':
-      if (!isObject(sampling)) return 'sampling';
-      return params?.tools === undefined || isObject(sampling.tools) ? undefined : 'sampling with tools';
+      if (!isObject(sampling)) return missing('sampling', { sampling: {} });
+      return params?.tools === undefined || isObject(sampling.tools)
+        ? undefined
+        : missing('sampling with tools', { sampling: { tools: {} } });
     case 'elicitation/create': {
-      if (!isObject(elicitation)) return 'elicitation';
+      if (!isObject(elicitation)) return missing('elicitation', { elicitation: {} });
       // Before 2025-11-25 there were only forms, which nobody had to name.
-      if (params?.mode === 'url') return isObject(elicitation.url) ? undefined : 'elicitation by URL';
-      return isObject(elicitation.form) || !isObject(elicitation.url) ? undefined : 'elicitation by form';
+      const isUrl = params?.mode === 'url';
+      if (isUrl)
+        return isObject(elicitation.url) ? undefined : missing('elicitation by URL', { elicitation: { url: {} } });
+      return isObject(elicitation.form) || !isObject(elicitation.url)
+        ? undefined
+        : missing('elicitation by form', { elicitation: { form: {} } });
     }
     default:
       return undefined;

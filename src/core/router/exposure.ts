@@ -1,3 +1,4 @@
+import { groupBy } from '../base/groupBy.ts';
 import type { Params } from '../base/peer.ts';
 import type { Backend } from '../upstream/backend.ts';
 import { type Catalog, type Entry, inNamespace } from './catalog.ts';
@@ -16,6 +17,8 @@ const MAX_LINKS = 10_000;
  */
 export class Exposure {
   private readonly catalog: () => Catalog;
+  /** The listed URIs of a catalog by what they are apart from spelling. */
+  private readonly spellings = new WeakMap<Catalog, ReadonlyMap<string, readonly string[]>>();
   /** Which namespace gave out a link to something that nobody lists. */
   private readonly links = new Map<string, string>();
 
@@ -35,10 +38,28 @@ export class Exposure {
     return exposedParams(method, params, this.namingOf(backend));
   }
 
+  /**
+   * The listed URI that a client means. Some clients, VS Code among them, do not give a URI back as it was listed: they
+   * decode and encode it anew, and take runs of slashes for one. Their spelling counts where it can mean only one.
+   */
+  listedAs(uri: string): string {
+    const catalog = this.catalog();
+    if (catalog.resources.has(uri)) return uri;
+    let spellings = this.spellings.get(catalog);
+    if (!spellings) {
+      spellings = groupBy(catalog.resources.keys(), canonical);
+      this.spellings.set(catalog, spellings);
+    }
+    const [meant, ...others] = spellings.get(canonical(uri)) ?? [];
+    return meant === undefined || others.length > 0 ? uri : meant;
+  }
+
   /** What an exposed URI that is in no list stands for; undefined if nobody has given it out. */
   unlisted(uri: string): { readonly namespace: string; readonly original: string } | undefined {
     const [, namespace, original] = /^switchyard:\/\/([^/]*)\/(.*)$/s.exec(uri) ?? [];
-    if (namespace !== undefined && original !== undefined) return { namespace, original };
+    if (namespace !== undefined && original !== undefined) {
+      return { namespace, original: original.replace(/^([a-z][a-z0-9+.-]*:)\/(?!\/)/i, '$1//') };
+    }
     const giver = this.giverOf(uri);
     return giver === undefined ? undefined : { namespace: giver, original: uri };
   }
@@ -93,6 +114,20 @@ export function exposedTaskId(backend: Backend, original: string): string {
 export function originalTask(exposed: string): { readonly backend: string; readonly taskId: string } | undefined {
   const end = exposed.indexOf('/');
   return end < 0 ? undefined : { backend: exposed.slice(0, end), taskId: exposed.slice(end + 1) };
+}
+
+function canonical(uri: string): string {
+  const [, scheme = '', rest = uri] = /^([a-z][a-z0-9+.-]*:)(.*)$/is.exec(uri) ?? [];
+  return scheme.toLowerCase() + decoded(rest).replace(/\/+/g, '/').replace(/\/$/, '');
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A percent sign of its own: then nothing in it was encoded.
+    return text;
+  }
 }
 
 function serves({ candidates }: Entry, backend: Backend): boolean {

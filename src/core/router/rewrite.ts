@@ -1,4 +1,4 @@
-import { isObject } from '../base/json.ts';
+import { isObject, mapElements, mapMembers } from '../base/json.ts';
 import type { Params } from '../base/peer.ts';
 import type { Item } from '../upstream/lists.ts';
 
@@ -38,37 +38,26 @@ function members(rewrites: Readonly<Record<string, Rewrite>>): Rewrite {
   const table = Object.entries(rewrites);
   return (value, naming) => {
     if (!isObject(value)) return value;
-    let rewritten = value;
+    let rewritten: Params | undefined;
     for (const [key, rewrite] of table) {
       if (!Object.hasOwn(value, key)) continue;
       const member = rewrite(value[key], naming);
       if (member === value[key]) continue;
-      if (rewritten === value) rewritten = { ...value };
+      rewritten ??= { ...value };
       rewritten[key] = member;
     }
-    return rewritten;
+    return rewritten ?? value;
   };
 }
 
 /** Rewrites every element of an array. */
 function each(rewrite: Rewrite): Rewrite {
-  return (value, naming) => {
-    if (!Array.isArray(value)) return value;
-    let rewritten: unknown[] = value;
-    for (const [at, element] of value.entries()) {
-      const changed = rewrite(element, naming);
-      if (changed === element) continue;
-      if (rewritten === value) rewritten = [...value];
-      rewritten[at] = changed;
-    }
-    return rewritten;
-  };
+  return (value, naming) => (Array.isArray(value) ? mapElements(value, element => rewrite(element, naming)) : value);
 }
 
 /** Rewrites every member of an object that is used as a map. */
 function eachMember(rewrite: Rewrite): Rewrite {
-  return (value, naming) =>
-    isObject(value) ? members(Object.fromEntries(Object.keys(value).map(key => [key, rewrite])))(value, naming) : value;
+  return (value, naming) => (isObject(value) ? mapMembers(value, member => rewrite(member, naming)) : value);
 }
 
 function oneOrMany(rewrite: Rewrite): Rewrite {

@@ -198,6 +198,11 @@ export class Router {
     return error(METHOD_NOT_FOUND, `Method not found: ${method}`);
   }
 
+  /** The exposed URI that a client means by its own spelling. */
+  listedAs(uri: string): string {
+    return this.ports.exposure.listedAs(uri);
+  }
+
   /** Nobody is subscribed to an exposed URI any more: its backends need not tell of it. */
   leaveResource(uri: string): void {
     for (const { backend, originalName } of this.holdersOf(uri) ?? []) backend.unsubscribe(originalName);
@@ -347,7 +352,7 @@ export class Router {
   /** Who can serve a URI: who lists it, whose template it matches, or else the only one that has resources at all. */
   private holdersOf(uri: string): readonly Candidate[] | undefined {
     const { catalog, backends } = this.ports.surroundings();
-    const listed = catalog.resources.get(uri);
+    const listed = catalog.resources.get(this.ports.exposure.listedAs(uri));
     if (listed) return listed.candidates;
     for (const { exposedName, name, candidates } of catalog.templates.values()) {
       // A rewritten template is the original behind a prefix, and so are its URIs.

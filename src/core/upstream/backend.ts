@@ -1,5 +1,6 @@
 import { type Deferred, deferred } from '../base/async.ts';
 import type { Disposable } from '../base/disposable.ts';
+import { paramHeaders } from '../base/paramHeaders.ts';
 import type { Params } from '../base/peer.ts';
 import type { BackendConfig } from '../config/schema.ts';
 import { Backoff } from '../health/backoff.ts';
@@ -16,7 +17,6 @@ import { LastWords, plainLine } from './lastWords.ts';
 import { type Lists, listsChangedBy } from './lists.ts';
 import { Offer } from './offer.ts';
 import { type Attempted, type Failure, type Outcome, verdictOf } from './outcome.ts';
-import { paramHeaders } from './paramHeaders.ts';
 import { probe } from './probe.ts';
 
 /** A state with what has to be let go of when it is left. */

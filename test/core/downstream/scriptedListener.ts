@@ -53,6 +53,7 @@ export function scriptedPorts(router: Partial<ServingPorts['router']> = {}): Ses
       listTasks: nothing,
       ofNobody: nothing,
       leaveResource: silent,
+      listedAs: uri => uri,
       ...router,
     },
     clients: new ClientRequests(new Exposure(() => EMPTY_CATALOG), log),

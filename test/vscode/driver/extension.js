@@ -11,8 +11,11 @@ const vscode = require('vscode');
 
 const host = {
   vscode,
-  /** `script`: turns to come, `{ say }` or `{ call, input }`. `requests`: what agent chat asked so far. */
-  model: { script: [], requests: [] },
+  /**
+   * `script`: turns to come, `{ say }` or `{ call, input }`. `answers`: to messages outside of agent chat, by their text.
+   * `requests`: what agent chat asked so far.
+   */
+  model: { script: [], answers: {}, requests: [] },
 };
 
 exports.activate = context => {
@@ -49,8 +52,8 @@ const scriptedModel = {
   provideTokenCount: (_model, content) => JSON.stringify(content).length / 4,
   provideLanguageModelChatResponse: async (_model, messages, { tools = [] }, progress) => {
     const say = value => progress.report(new vscode.LanguageModelTextPart(value));
-    // Side jobs, such as finding a title for the chat, come without tools and are no turn of the script.
-    if (tools.length === 0) return say('Untitled');
+    // Side jobs, such as finding a title for the chat, and what MCP servers ask come without tools and are no turn of the script.
+    if (tools.length === 0) return say(host.model.answers[messages.at(-1).content[0].value] ?? 'Untitled');
 
     host.model.requests.push({
       tools: tools.map(tool => tool.name),

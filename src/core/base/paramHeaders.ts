@@ -1,10 +1,11 @@
-import { isObject } from '../base/json.ts';
+import { isObject } from './json.ts';
 
 /** In a tool's input schema: the name under which an argument is to be mirrored into the headers. */
 const KEYWORD = 'x-mcp-header';
 /** What a header can carry as it is; blanks around it would be lost. */
 const PLAIN = /^(?! )[\x20-\x7e]*(?<! )$/;
-const SENTINEL = /^=\?base64\?.*\?=$/s;
+const SENTINEL = /^=\?base64\?(.*)\?=$/s;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /**
  * The `Mcp-Param-*` headers of a tool call (MCP 2026-07-28, "Streamable HTTP", custom headers from tool parameters), so
@@ -13,6 +14,13 @@ const SENTINEL = /^=\?base64\?.*\?=$/s;
 export function paramHeaders(inputSchema: unknown, args: unknown): Record<string, string> | undefined {
   const headers = headersIn(inputSchema, args);
   return headers.length > 0 ? Object.fromEntries(headers) : undefined;
+}
+
+/** The value that a header carries, plain or in Base64; undefined if it is neither. */
+export function decodedHeader(header: string): string | undefined {
+  const [, encoded] = SENTINEL.exec(header) ?? [];
+  if (encoded === undefined) return header;
+  return BASE64.test(encoded) ? Buffer.from(encoded, 'base64').toString('utf8') : undefined;
 }
 
 function headersIn(schema: unknown, value: unknown): [string, string][] {

@@ -1,0 +1,57 @@
+import type { Clock } from '../base/clock.ts';
+import type { Disposable } from '../base/disposable.ts';
+import type { Event } from '../base/event.ts';
+import type { Logger } from '../base/log.ts';
+import { definitionFor, type Entry } from '../router/catalog.ts';
+import { fitForEditor, withFitIcons } from './editorFit.ts';
+import { EditorIcons } from './editorIcons.ts';
+
+/** The catalog as VS Code is to see it: repaired where it would drop something, and saying whose everything is. */
+export class EditorView implements Disposable {
+  private readonly icons: EditorIcons;
+  private readonly log: Logger;
+  private readonly told = new WeakSet<object>();
+  /** There are icons that were not there before. */
+  readonly onDidChange: Event<void>;
+
+  constructor(clock: Clock, log: Logger) {
+    this.icons = new EditorIcons(clock, log);
+    this.log = log;
+    this.onDidChange = this.icons.onDidLoad;
+  }
+
+  /** An entry as listed; undefined for a tool that VS Code would drop, which could cost it others as well. */
+  present(entry: Entry, kind: string): unknown {
+    const definition = definitionFor('legacy', entry);
+    if (kind !== 'tools') return withFitIcons(definition, this.iconOf(entry));
+    const { problem, ...fit } = this.fit(entry);
+    if (problem !== undefined && !this.told.has(entry.definition)) {
+      this.told.add(entry.definition);
+      this.log.warning(`VS Code would not take the tool ${entry.exposedName}, which is left out there: ${problem}`);
+    }
+    return problem === undefined ? fit.definition : undefined;
+  }
+
+  /** Why VS Code would drop a tool; undefined: it takes it. */
+  problemOf(tool: Entry): string | undefined {
+    return this.fit(tool).problem;
+  }
+
+  dispose(): void {
+    this.icons.dispose();
+  }
+
+  private fit(entry: Entry) {
+    const definition = definitionFor('legacy', entry);
+    const backend = entry.candidates[0]?.backend;
+    // The management tools are the router's own, and belong to no namespace.
+    if (!backend) return { definition, problem: undefined };
+    return fitForEditor(definition, { namespace: backend.config.namespace, icon: this.iconOf(entry) });
+  }
+
+  private iconOf({ candidates }: Entry): (src: string) => string | undefined {
+    const launch = candidates[0]?.backend.config.launch;
+    if (!launch) return () => undefined;
+    return src => this.icons.icon(launch, src);
+  }
+}

@@ -1,0 +1,57 @@
+// A backend whose tools ask the client, but not before they are let: `ask` says by progress that it has begun, and waits for a `go` with
+// its label; so a test knows how many of them are in flight when one asks. Everything is said with the id of this process.
+//   node asking.mjs [--port N]
+import { readFlags, serve } from './serve.mjs';
+
+const REQUESTS = {
+  form: label => ['elicitation/create', { message: label, requestedSchema: { type: 'object', properties: {} } }],
+  url: label => [
+    'elicitation/create',
+    { mode: 'url', message: label, elicitationId: label, url: 'https://asking.example/' },
+  ],
+  sampling: label => [
+    'sampling/createMessage',
+    { messages: [{ role: 'user', content: { type: 'text', text: label } }], maxTokens: 1 },
+  ],
+  roots: label => ['roots/list', { _meta: { 'asking.example/label': label } }],
+};
+
+const inputSchema = { type: 'object' };
+/** Those who wait for their `go`, by label. */
+const waiting = new Map();
+const say = told => ({ content: [], structuredContent: { pid: process.pid, ...told } });
+
+serve(
+  {
+    name: 'asking',
+    tools: [
+      {
+        name: 'ask',
+        inputSchema,
+        async run({ what, label, waits = true }, call) {
+          if (waits) {
+            const go = new Promise(resolve => waiting.set(label, resolve));
+            call.progress(0);
+            await go;
+          }
+          return call.ask(...REQUESTS[what](label)).then(
+            answer => say({ answer }),
+            ({ code, message, data }) => say({ error: { code, message, data } }),
+          );
+        },
+      },
+      {
+        name: 'go',
+        inputSchema,
+        run({ label }) {
+          waiting.get(label)();
+          waiting.delete(label);
+          return say();
+        },
+      },
+      { name: 'offered', inputSchema, run: (_, { clientCapabilities }) => say({ clientCapabilities }) },
+      { name: 'crash', inputSchema, run: () => process.exit(7) },
+    ],
+  },
+  readFlags().port,
+);
