@@ -58,7 +58,14 @@ function checked(...backends: BackendSnapshot[]): Checked {
 }
 
 function backend(name: string, state: BackendSnapshot['state'], toolCount = 0): BackendSnapshot {
-  const item = { exposedName: 'x', originalName: 'x', title: undefined, description: undefined, readOnly: false, editorProblem: undefined };
+  const item = {
+    exposedName: 'x',
+    originalName: 'x',
+    title: undefined,
+    description: undefined,
+    readOnly: false,
+    editorProblem: undefined,
+  };
   return {
     name,
     namespace: name,

@@ -12,7 +12,6 @@
 // true, it has dealt with it. `forget()` ends the session.
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { Session } from './serveLegacy.mjs';
 import { MODERN_VERSION, ModernServer, VERSION_KEY } from './serveModern.mjs';
@@ -72,9 +71,14 @@ function serveStdio(definition, isModern) {
     await modern.receive(message, send, { signal: abort.signal });
     running.delete(message.id);
   }
-  createInterface({ input: process.stdin })
-    .on('line', line => receive(JSON.parse(line)))
-    .on('close', () => process.exit(0));
+  // Not with `readline`, which takes U+2028 for the end of a line too.
+  let rest = '';
+  process.stdin.setEncoding('utf8').on('data', text => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line.trim() !== '') receive(JSON.parse(line));
+  });
+  process.stdin.on('end', () => process.exit(0));
 }
 
 function serveHttp(definition, isModern, port) {

@@ -44,12 +44,12 @@ export function dispatch(
   { router, catalog }: ServingPorts,
   present: Present,
 ): Promise<Answer> | undefined {
-  const list = async (key: string, kind: 'tools' | 'prompts' | 'resources' | 'templates') =>
-    result({
-      [key]: Array.from((await catalog())[kind].values(), entry => present(entry, kind)).filter(
-        each => each !== undefined,
-      ),
-    });
+  const list = async (key: string, kind: Parameters<Present>[1]) => {
+    // Whole lists are given, so nobody has been given a cursor.
+    if (call.params.cursor !== undefined) return refusal(INVALID_PARAMS, `Invalid cursor: ${call.params.cursor}`);
+    const seen = Array.from((await catalog())[kind].values(), entry => present(entry, kind));
+    return result({ [key]: seen.filter(each => each !== undefined) });
+  };
   switch (method) {
     case 'tools/list':
       return list('tools', 'tools');

@@ -131,8 +131,8 @@ export class Session implements ClientSession {
 
   private receive(method: string, params: Params | undefined): void {
     if (method === 'notifications/initialized') this.join();
-    // An answer to a question that nobody waits for any more is no news for backends.
-    else if (method !== 'notifications/progress') this.ports.notifyBackends(method, params, this.sessionId);
+    else if (method === 'notifications/progress') this.ports.clients.progress(params);
+    else this.ports.notifyBackends(method, params, this.sessionId);
   }
 
   private async subscribe(call: Call): Promise<Answer> {

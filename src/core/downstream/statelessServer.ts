@@ -123,6 +123,7 @@ export class StatelessServer implements Disposable {
       return refusal(INVALID_PARAMS, 'Invalid params: subscriptions/listen needs "notifications"');
     }
     const { clients, router } = this.ports;
+    const sessionId = randomUUID();
     const { resourceSubscriptions, ...wanted } = params.notifications;
     const uris = Array.isArray(resourceSubscriptions) ? resourceSubscriptions.map(String) : [];
     const lists = Object.keys(CHANGES).filter(each => wanted[each] === true);
@@ -131,8 +132,7 @@ export class StatelessServer implements Disposable {
       if (methods.has(method)) exchange.notify(method, tagged(about, id));
     };
     const subscriptions = new Map(uris.map(uri => [router.listedAs(uri), uri]));
-    const listener: ChangeListener = { subscriptions, notify };
-    const sessionId = randomUUID();
+    const listener: ChangeListener = { sessionId, subscriptions, notify };
     const request = async () => refusal(METHOD_NOT_FOUND, 'Nobody can be asked on a stream of changes');
     const caller = { sessionId, client, notify, request };
     const agreed = {

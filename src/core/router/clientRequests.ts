@@ -20,7 +20,7 @@ export interface ClientSession extends Caller {
 }
 
 /** A client that is told of changes, and cannot be asked anything: `subscriptions/listen` of the modern era. */
-export type ChangeListener = Pick<ClientSession, 'notify' | 'subscriptions'>;
+export type ChangeListener = Pick<ClientSession, 'sessionId' | 'notify' | 'subscriptions'>;
 
 const METHOD_NOT_FOUND = -32601;
 const MISSING_CAPABILITY = -32021;
@@ -44,6 +44,9 @@ export class ClientRequests {
   private readonly listeners = new Set<ChangeListener>();
   /** Which session an exposed task id, or an elicitation of a backend, belongs to. */
   private readonly owners = new Map<string, string>();
+  /** What backends ask just now and want to be told the progress of, by the token that the client has. */
+  private readonly asking = new Map<string, { backend: Backend; token: unknown; sessionId: string }>();
+  private lastToken = 0;
   private readonly exposure: Pick<Exposure, 'params'>;
   private readonly log: Logger;
 
@@ -136,9 +139,22 @@ export class ClientRequests {
     this.log.info(`${backend.name} asks the client: ${method}`);
     // Nobody knows which of the client's calls it is about: the clocks of all of them stand still.
     const pauses = origin.calls.filter(({ caller }) => caller.sessionId === asked.sessionId).map(call => call.pause());
-    const answer = await asked.request(method, signed(backend, method, exposed), signal);
+    const progressToken = `switchyard-${++this.lastToken}`;
+    const token = metaOf(exposed)?.progressToken;
+    const meta = { ...metaOf(exposed), ...(token !== undefined && { progressToken }) };
+    if (token !== undefined) this.asking.set(progressToken, { backend, token, sessionId: asked.sessionId });
+    const answer = await asked.request(method, signed(backend, method, { ...exposed, _meta: meta }), signal);
+    this.asking.delete(progressToken);
     for (const pause of pauses) pause.dispose();
     return answer;
+  }
+
+  /** A client tells how far it is with what a backend asked of it. */
+  progress(params: Params | undefined): void {
+    const asking = this.asking.get(String(params?.progressToken));
+    if (!asking) return;
+    const { backend, token, sessionId } = asking;
+    void backend.notify('notifications/progress', { ...params, progressToken: token }, sessionId);
   }
 
   /** A backend's notification to clients. */
@@ -147,8 +163,9 @@ export class ClientRequests {
     switch (method) {
       case 'notifications/resources/updated':
         for (const each of this.audience) {
+          const isMeant = origin.sessionId === undefined || origin.sessionId === each.sessionId;
           const uri = each.subscriptions.get(String(exposed?.uri));
-          if (uri !== undefined) each.notify(method, { ...exposed, uri });
+          if (isMeant && uri !== undefined) each.notify(method, { ...exposed, uri });
         }
         return;
       case 'notifications/tasks/status':

@@ -52,8 +52,8 @@ export class Backend {
   private readonly clients: ClientConnections;
   /** The log level that each connection was last asked for. */
   private readonly levels = new WeakMap<Connection, string>();
-  /** The resources that somebody is subscribed to, on the shared connection. */
-  private readonly subscribed = new Set<string>();
+  /** The resources that are subscribed to on the shared connection, and on that of each session. */
+  private readonly subscribed = new Map<string | undefined, Set<string>>();
   private configured: BackendConfig;
   private introduced: Introduction | undefined;
   private life: Life = { state: { kind: 'idle' } };
@@ -231,7 +231,7 @@ export class Backend {
         ? { kind: 'cancelled' }
         : { kind: 'failed', sent: false, failure: found.failure };
     this.stats.end();
-    if (outcome.kind === 'answered') this.rememberSubscription(method, params);
+    if (outcome.kind === 'answered') this.rememberSubscription(method, params, options.caller.sessionId);
     if (outcome.kind === 'failed') this.failed(found.ok ? found.value : undefined, method, outcome.failure);
     else if (outcome.kind !== 'cancelled') this.stats.succeed(clock.now() - begun, clock.now());
     this.announce();
@@ -273,6 +273,7 @@ export class Backend {
   /** A client has left: what was only there for it ends. */
   release(sessionId: string): void {
     this.clients.release(sessionId);
+    this.subscribed.delete(sessionId);
   }
 
   /** Whether all clients are served on one connection. */
@@ -308,14 +309,22 @@ export class Backend {
 
   /** Nobody wants to be told of a resource any more. */
   unsubscribe(uri: string): void {
-    if (!this.subscribed.delete(uri)) return;
+    if (!this.subscribed.get(undefined)?.delete(uri)) return;
     void this.connection?.request('resources/unsubscribe', { uri }, { ...this.timeouts(), signal: NEVER });
   }
 
-  private rememberSubscription(method: string, params: Params | undefined): void {
-    if (!this.isShared) return;
-    if (method === 'resources/subscribe') this.subscribed.add(String(params?.uri));
-    if (method === 'resources/unsubscribe') this.subscribed.delete(String(params?.uri));
+  private rememberSubscription(method: string, params: Params | undefined, sessionId: string): void {
+    const key = this.isShared ? undefined : sessionId;
+    const uris = this.subscribed.get(key) ?? new Set();
+    if (method === 'resources/subscribe') this.subscribed.set(key, uris.add(String(params?.uri)));
+    if (method === 'resources/unsubscribe') uris.delete(String(params?.uri));
+  }
+
+  /** A new connection knows nothing of what was subscribed to on the one before. */
+  private renewSubscriptions(connection: Connection, sessionId: string | undefined): void {
+    for (const uri of this.subscribed.get(sessionId) ?? []) {
+      void connection.request('resources/subscribe', { uri }, { ...this.timeouts(), signal: NEVER });
+    }
   }
 
   private get connection(): Connection | undefined {
@@ -365,6 +374,7 @@ export class Backend {
     if (!opened.ok) return opened;
     const { connection } = opened.value;
     if (logLevel !== undefined) await this.setLevelOf(connection, logLevel);
+    this.renewSubscriptions(connection, caller.sessionId);
     return { ok: true, value: connection };
   }
 
@@ -408,9 +418,7 @@ export class Backend {
     this.told = '';
     this.checker ??= this.watch();
     this.settled.resolve();
-    for (const uri of this.subscribed) {
-      void connection.request('resources/subscribe', { uri }, { ...this.timeouts(), signal: NEVER });
-    }
+    this.renewSubscriptions(connection, undefined);
   }
 
   /** A request was not answered. What is lost with it is connected anew. */

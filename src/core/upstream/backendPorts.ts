@@ -29,7 +29,7 @@ export interface BackendPorts {
   listTtlMs(): number;
   /** The parent environment of stdio backends. */
   environment(): Promise<NodeJS.ProcessEnv>;
-  /** A notification other than progress and list changes. */
+  /** A notification other than of list changes. */
   onNotification(backend: Backend, method: string, params: Params | undefined, origin: Origin): void;
   /** A request to a client: sampling, elicitation, roots. */
   onRequest(

@@ -34,7 +34,7 @@ export interface CallInFlight {
 
 /** Where a connection reports to; `calls` are those in flight on it, oldest first. */
 export interface ConnectionPorts {
-  /** A notification of the backend, progress aside. */
+  /** A notification of the backend; progress bears the token of the one call that it is about. */
   onNotification(method: string, params: Params | undefined, calls: readonly CallInFlight[]): void;
   /** A request of the backend to a client. */
   onRequest(
@@ -158,7 +158,7 @@ export class Connection {
     options.signal.addEventListener('abort', cancel, { once: true });
     const call = options.caller && { caller: options.caller, pause: () => deadline.pause() };
     if (call) this.calls.add(call);
-    const token = this.relayProgress(params, deadline, options.caller);
+    const token = this.relayProgress(params, deadline, call);
     const sent = token === undefined ? params : { ...params, _meta: { ...metaOf(params), progressToken: token } };
     const reply = await (this.era === 'modern'
       ? this.exchangeModern(method, sent, abort.signal, options, call)
@@ -299,14 +299,14 @@ export class Connection {
   private relayProgress(
     params: Params | undefined,
     deadline: Deadline,
-    caller: Caller | undefined,
+    call: CallInFlight | undefined,
   ): string | undefined {
     const original = metaOf(params)?.progressToken;
-    if (original === undefined || !caller) return undefined;
+    if (original === undefined || !call) return undefined;
     const token = `s${++this.lastToken}`;
     this.progress.set(token, progress => {
       deadline.restart();
-      caller.notify('notifications/progress', { ...progress, progressToken: original });
+      this.ports.onNotification('notifications/progress', { ...progress, progressToken: original }, [call]);
     });
     return token;
   }

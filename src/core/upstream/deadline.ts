@@ -16,6 +16,7 @@ export class Deadline implements Disposable {
   private pauses = 0;
   private quietUntil: number;
   private timer: Disposable | undefined;
+  private isOver = false;
 
   constructor(clock: Clock, quietMs: number, maxMs: number, expire: (limit: Limit) => void) {
     this.clock = clock;
@@ -46,8 +47,8 @@ export class Deadline implements Disposable {
   }
 
   dispose(): void {
+    this.isOver = true;
     this.timer?.dispose();
-    this.timer = undefined;
   }
 
   private get due(): number {
@@ -57,6 +58,8 @@ export class Deadline implements Disposable {
   /** One timer at a time: what moved the deadline in between is noticed when it fires. */
   private arm(): void {
     this.timer?.dispose();
+    // A pause may outlast the request.
+    if (this.isOver) return;
     this.timer = this.clock.schedule(Math.max(0, this.due - this.clock.now()), () => {
       if (this.clock.now() < this.due) this.arm();
       else this.expire(this.due === this.quietUntil ? 'quiet' : 'longest');
