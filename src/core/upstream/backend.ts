@@ -405,7 +405,7 @@ export class Backend {
     );
   }
 
-  private becomeReady({ connection, lists, transport, pid }: Connected): void {
+  private becomeReady({ connection, lists, ttlMs, transport, pid }: Connected): void {
     this.introduced = connection.about;
     const { name: serverName, version } = connection.about.serverInfo;
     const serverVersion = String(version ?? '');
@@ -414,7 +414,7 @@ export class Backend {
     const what = `ready: ${serverName} ${serverVersion}, ${lists.tools.length} tools`;
     this.ports.onLine(this, what);
     this.ports.log.info(`${this.name}: ${what}`);
-    this.offer.attach(connection, lists);
+    this.offer.attach(connection, lists, ttlMs);
     this.told = '';
     this.checker ??= this.watch();
     this.settled.resolve();

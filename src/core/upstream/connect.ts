@@ -27,6 +27,8 @@ export interface Connected {
   readonly connection: Connection;
   /** Empty if they were not asked for. */
   readonly lists: Lists;
+  /** How long the backend says that they hold. */
+  readonly ttlMs: number | undefined;
   readonly transport: TransportKind;
   /** Of the process, for stdio. */
   readonly pid: number | undefined;
@@ -65,14 +67,14 @@ export async function connect(
       const connection = await Connection.open(transport, handshake, clock, ports, abort.signal);
       const timeouts = { quietMs: config.request_timeout_seconds * 1000, maxMs: config.max_request_seconds * 1000 };
       const read = { ...timeouts, signal: abort.signal };
-      const { lists, failures } = readsLists ? await readAll(connection, read, clock, due) : NOTHING_READ;
+      const { lists, failures, ttlMs } = readsLists ? await readAll(connection, read, clock, due) : NOTHING_READ;
       const failed = connection.end ?? failures.get('tools');
       if (!failed && !abort.signal.aborted) {
         for (const [list, { message }] of failures) ports.onTrouble(`${list} could not be read: ${message}`);
         const pid = transport instanceof StdioTransport ? transport.pid : undefined;
         timer.dispose();
         signal.removeEventListener('abort', giveUp);
-        return { ok: true, value: { connection, lists: { ...NO_LISTS, ...lists }, transport: kind, pid } };
+        return { ok: true, value: { connection, lists: { ...NO_LISTS, ...lists }, ttlMs, transport: kind, pid } };
       }
       if (failed) failure = failed;
       await connection.close();
@@ -92,7 +94,7 @@ export async function connect(
   return { ok: false, failure };
 }
 
-const NOTHING_READ: ListsRead = { lists: {}, failures: new Map() };
+const NOTHING_READ: ListsRead = { lists: {}, failures: new Map(), ttlMs: undefined };
 const TIMED_OUT = 'timed out';
 const STOPPED: Failure = { code: 'closed', message: 'it was stopped' };
 
@@ -110,5 +112,10 @@ async function readAll(connection: Connection, options: RequestOptions, clock: C
     readLists(connection, ['prompts', 'resources', 'templates'], { ...options, signal: patience.signal }),
   ]);
   timer.dispose();
-  return { lists: { ...tools.lists, ...others.lists }, failures: new Map([...tools.failures, ...others.failures]) };
+  const ttls = [tools.ttlMs, others.ttlMs].filter(ttlMs => ttlMs !== undefined);
+  return {
+    lists: { ...tools.lists, ...others.lists },
+    failures: new Map([...tools.failures, ...others.failures]),
+    ttlMs: ttls.length > 0 ? Math.min(...ttls) : undefined,
+  };
 }

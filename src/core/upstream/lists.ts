@@ -80,6 +80,8 @@ export interface ListsRead {
   readonly lists: Partial<Lists>;
   /** Why the others could not be read. */
   readonly failures: ReadonlyMap<ListKind, Failure>;
+  /** How long the backend says that they hold (MCP 2026-07-28, `ttlMs`), the shortest; undefined: it does not say. */
+  readonly ttlMs: number | undefined;
 }
 
 /**
@@ -93,13 +95,14 @@ export async function readLists(
 ): Promise<ListsRead> {
   const lists: Partial<Record<ListKind, readonly Item[]>> = {};
   const failures = new Map<ListKind, Failure>();
+  const ttls: number[] = [];
   const read = async (kind: ListKind) => {
-    const list = await readList(connection, METHODS[kind], options);
+    const list = await readList(connection, METHODS[kind], options, ttlMs => ttls.push(ttlMs));
     if (list.ok) lists[kind] = list.value;
     else failures.set(kind, list.failure);
   };
   await Promise.all(kinds.map(read));
-  return { lists, failures };
+  return { lists, failures, ttlMs: ttls.length > 0 ? Math.min(...ttls) : undefined };
 }
 
 /** A server that announces resources often has no templates. One without tools has to say so. */
@@ -111,6 +114,7 @@ async function readList(
   connection: Connection,
   list: ListMethod,
   options: RequestOptions,
+  onTtl: (ttlMs: number) => void,
 ): Promise<Attempted<readonly Item[]>> {
   if (!(list.capability in connection.about.capabilities)) return { ok: true, value: [] };
   const items: Item[] = [];
@@ -122,7 +126,9 @@ async function readList(
     if (outcome.kind === 'failed') return { ok: false, failure: outcome.failure };
     if (outcome.kind === 'rejected' && isAbsent(list, outcome.error)) return { ok: true, value: [] };
     if (outcome.kind === 'rejected') return refused('protocol', `${list.method}: ${outcome.error.message}`);
-    const found = outcome.result[list.key];
+    const { ttlMs, [list.key]: found } = outcome.result;
+    // 0 is "no longer than this moment": then it is for its own notice, and our own limit, that we wait.
+    if (typeof ttlMs === 'number' && ttlMs > 0) onTtl(ttlMs);
     if (!Array.isArray(found)) return refused('protocol', `${list.method}: the result has no list "${list.key}"`);
     items.push(...found.filter(item => typeof item === 'object' && item !== null && typeof item[list.id] === 'string'));
     const next = outcome.result.nextCursor;

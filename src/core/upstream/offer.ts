@@ -6,6 +6,8 @@ import { ALL_LISTS, type ListKind, type Lists, NO_LISTS, readLists } from './lis
 
 const FIRST_GAP_MS = 50;
 const LONGEST_GAP_MS = 2000;
+/** Lists that hold for less are read as often as this: a backend is not to be kept busy by them. */
+const SHORTEST_TTL_MS = 5000;
 
 export interface OfferPorts {
   readonly clock: Clock;
@@ -43,10 +45,10 @@ export class Offer {
   }
 
   /** A connection has brought its lists; what has changed since they were read is read again. */
-  attach(connection: Connection, lists: Lists): void {
+  attach(connection: Connection, lists: Lists, ttlMs: number | undefined): void {
     this.connection = connection;
     this.known = lists;
-    this.age();
+    this.age(ttlMs);
     this.ports.onChange();
     void this.refresh();
   }
@@ -71,9 +73,12 @@ export class Offer {
       const { connection } = this;
       const kinds = [...this.stale];
       this.stale.clear();
-      const { lists, failures } = await readLists(connection, kinds, { ...this.ports.timeouts(), signal: NEVER });
+      const { lists, failures, ttlMs } = await readLists(connection, kinds, {
+        ...this.ports.timeouts(),
+        signal: NEVER,
+      });
       if (this.connection !== connection) continue;
-      this.age();
+      this.age(ttlMs);
       for (const [kind, { message }] of failures) this.ports.onLine(`${kind} could not be read again: ${message}`);
       if (kinds.some(kind => lists[kind] && JSON.stringify(lists[kind]) !== JSON.stringify(this.lists[kind]))) {
         this.known = { ...this.lists, ...lists };
@@ -91,9 +96,10 @@ export class Offer {
     await over.promise;
   }
 
-  private age(): void {
+  private age(ttlMs = Number.POSITIVE_INFINITY): void {
     this.ageing?.dispose();
-    this.ageing = this.ports.clock.schedule(this.ports.listTtlMs(), () => this.markStale(ALL_LISTS));
+    const age = Math.min(this.ports.listTtlMs(), Math.max(ttlMs, SHORTEST_TTL_MS));
+    this.ageing = this.ports.clock.schedule(age, () => this.markStale(ALL_LISTS));
   }
 }
 

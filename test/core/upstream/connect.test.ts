@@ -345,7 +345,7 @@ describe('What a backend offers', () => {
     };
     const offer = new Offer(ports, undefined);
     t.after(() => offer.detach());
-    offer.attach(connection, lists);
+    offer.attach(connection, lists, undefined);
     assert.deepEqual(offer.lists.resources, [{ uri: 'a:b', name: 'r' }]);
     await call(connection);
     offer.markStale(['tools', 'prompts', 'resources', 'templates']);
