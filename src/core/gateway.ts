@@ -3,34 +3,21 @@ import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { Debounced, deferred } from './base/async.ts';
-import type { Clock } from './base/clock.ts';
 import { type Disposable, DisposableStore } from './base/disposable.ts';
-import { UserError } from './base/errors.ts';
 import { Emitter } from './base/event.ts';
-import type { Logger } from './base/log.ts';
 import type { Params } from './base/peer.ts';
-import { addBackend, type ConfigEdit, editConfigFile, removeBackend, setBackendKey } from './config/edit.ts';
-import {
-  formatProblem,
-  type LoadOptions,
-  type LoadResult,
-  loadConfig,
-  type Problem,
-  parseConfig,
-} from './config/load.ts';
-import { type BackendConfig, type Config, routingSchema, serverSchema } from './config/schema.ts';
-import { watchConfig } from './config/watch.ts';
+import { formatProblem, type LoadResult } from './config/load.ts';
+import { Configuration, type ConfigurationOptions } from './configuration.ts';
 import type { Present, ServingPorts } from './downstream/dispatch.ts';
 import { EditorView } from './downstream/editorView.ts';
 import { HttpListener, type HttpListenerOptions } from './downstream/httpListener.ts';
-import { callManagementTool, withManagementTools } from './downstream/managementTools.ts';
+import { callManagementTool } from './downstream/managementTools.ts';
 import { Session } from './downstream/session.ts';
 import { StatelessServer } from './downstream/statelessServer.ts';
 import { KeptCatalog } from './keptCatalog.ts';
-import { digest, digestsOf, ListFeed } from './listFeed.ts';
+import { digest } from './listFeed.ts';
+import { LiveCatalog } from './liveCatalog.ts';
 import { createManagement } from './management.ts';
-import { Overlay } from './overlay.ts';
-import { buildCatalog, type Catalog } from './router/catalog.ts';
 import { type Caller, ClientRequests } from './router/clientRequests.ts';
 import type { Decision } from './router/decisions.ts';
 import type { Explanation } from './router/explain.ts';
@@ -48,21 +35,14 @@ export type { HttpListener } from './downstream/httpListener.ts';
 export type { Snapshot } from './snapshot.ts';
 export type { TryReport } from './upstream/tryBackend.ts';
 
-export interface GatewayOptions {
-  /** Absolute path. */
-  readonly configFile: string;
-  /** Whether what is changed while running is written to the file; else it lasts until the end of the run. */
-  readonly persist?: boolean;
+export interface GatewayOptions extends ConfigurationOptions {
   /** Where what backends offer is kept from one run to the next; undefined: it is not. */
   readonly stateDirectory?: string;
-  readonly loadOptions: LoadOptions;
   /** Working directory of stdio backends that name none. */
   readonly defaultCwd: string;
   /** The parent environment of stdio backends; asked at each start of one. */
   readonly environment: () => Promise<NodeJS.ProcessEnv>;
   readonly serverInfo: { readonly name: string; readonly title: string; readonly version: string };
-  readonly clock: Clock;
-  readonly log: Logger;
 }
 
 /** What a reload did; with errors, nothing. */
@@ -76,20 +56,11 @@ export type CallReport =
   | { readonly kind: 'unknown'; readonly message: string }
   | { readonly kind: 'rejected'; readonly code: number; readonly message: string };
 
-/** A first list waits this long for backends that have neither answered nor failed. */
-const FIRST_LIST_MS = 1000;
 const SNAPSHOT_DEBOUNCE_MS = 100;
 /** Whatever the file says: with the ladder that ends a process, everything is to be gone 9 s after a SIGTERM. */
 const MOST_DRAIN_MS = 6000;
 const LOG_LINES = 200;
 const METHOD_NOT_FOUND = -32601;
-
-const NOTHING: Config = {
-  backends: [],
-  rejected: [],
-  routing: routingSchema.parse({}),
-  server: serverSchema.parse({}),
-};
 
 /** The whole running thing: listeners, router, backends. */
 export class Gateway implements Disposable {
@@ -105,18 +76,10 @@ export class Gateway implements Disposable {
   private readonly changed = new Emitter();
   private readonly logged = new Emitter<{ readonly backend: string; readonly line: string }>();
   private readonly announce: Debounced;
-  private readonly listFeed: ListFeed;
-  private config = NOTHING;
-  /** As read, without what was changed while running. */
-  private fileConfig = NOTHING;
-  private readonly overlay = new Overlay();
-  private problems: readonly Problem[] = [];
-  private configError: string | undefined;
+  private readonly catalog: LiveCatalog;
+  private readonly configuration: Configuration;
   private editor: EditorView | undefined;
   private kept: KeptCatalog | undefined;
-  private merged: Catalog | undefined;
-  private exposed: Catalog | undefined;
-  private firstLists: Promise<unknown> = Promise.resolve();
 
   /** Anything in the snapshot may differ; at most ten times a second. */
   readonly onDidChange = this.changed.event;
@@ -129,22 +92,28 @@ export class Gateway implements Disposable {
     this.watchdog = new Watchdog(log);
     this.children = new Children(this.watchdog);
     this.announce = this.disposables.add(new Debounced(clock, SNAPSHOT_DEBOUNCE_MS, () => this.changed.fire()));
-    this.listFeed = this.disposables.add(
-      new ListFeed(
+    this.configuration = new Configuration(options);
+    this.catalog = this.disposables.add(
+      new LiveCatalog({
         clock,
-        () => this.exposedCatalog(),
-        method => this.clients.broadcast(method),
-      ),
+        config: () => this.config,
+        backends: () => this.backends.all,
+        broadcast: method => this.clients.broadcast(method),
+      }),
     );
     this.backends = new BackendSet(this.backendPorts(), config => this.kept?.kept(config));
-    const exposure = new Exposure(() => this.catalog());
+    const exposure = new Exposure(() => this.catalog.ofBackends);
     this.clients = new ClientRequests(exposure, log);
     this.router = new Router({
       clock,
       exposure,
       clients: this.clients,
       onDecision: () => this.announce.trigger(),
-      surroundings: () => ({ catalog: this.catalog(), backends: this.backends.all, routing: this.config.routing }),
+      surroundings: () => ({
+        catalog: this.catalog.ofBackends,
+        backends: this.backends.all,
+        routing: this.config.routing,
+      }),
     });
   }
 
@@ -153,27 +122,23 @@ export class Gateway implements Disposable {
     const { configFile, clock } = this.options;
     const { stateDirectory, log } = this.options;
     const [result, kept] = await Promise.all([
-      this.load(),
+      this.configuration.read(),
       stateDirectory === undefined
         ? undefined
         : KeptCatalog.open({ directory: stateDirectory, configFile, clock, log }),
     ]);
     this.kept = kept;
-    if (result.ok) this.apply(result.config);
-    this.disposables.add(watchConfig(configFile, clock, () => void this.reload()));
-    const patience = deferred();
-    const timer = this.disposables.add(clock.schedule(FIRST_LIST_MS, patience.resolve));
-    const unknown = this.backends.all.filter(({ config, hasListed }) => config.auto_start && !hasListed);
-    const known = Promise.all(unknown.map(backend => backend.whenSettled()));
-    this.firstLists = Promise.race([known.finally(() => timer.dispose()), patience.promise]);
+    if (result.ok) this.apply();
+    this.disposables.add(this.configuration.watch(() => void this.reload()));
+    this.catalog.begin();
     return result;
   }
 
   /** Reads the configuration again and applies the difference. A broken file changes nothing that runs. */
   async reload(): Promise<ReloadReport> {
-    const result = await this.load();
+    const result = await this.configuration.read();
     if (result.ok) {
-      const difference = this.apply(result.config);
+      const difference = this.apply();
       const changes = Object.entries(difference).flatMap(([kind, names]) =>
         names.length > 0 ? `${kind}: ${names.join(', ')}` : [],
       );
@@ -184,15 +149,14 @@ export class Gateway implements Disposable {
   }
 
   snapshot(): Snapshot {
-    const { config, problems, configError } = this;
-    const { configFile } = this.options;
+    const { current, problems, error } = this.configuration;
     return takeSnapshot({
-      configFile,
-      config,
+      configFile: this.options.configFile,
+      config: current,
       problems,
-      configError,
+      configError: error,
       backends: this.backends.all,
-      catalog: this.exposedCatalog(),
+      catalog: this.catalog.forClients,
       editorProblemOf: tool => this.editor?.problemOf(tool),
     });
   }
@@ -210,7 +174,7 @@ export class Gateway implements Disposable {
 
   /** A hash of the configuration and of everything offered. */
   version(): string {
-    return digest([this.config, digestsOf(this.exposedCatalog())]);
+    return digest([this.config, this.catalog.digests]);
   }
 
   /** Finds out now whether a backend works; one that is not connected is started. */
@@ -237,25 +201,20 @@ export class Gateway implements Disposable {
    * @param entry an entry of `backends:`. Rejects with a UserError if it cannot be used.
    */
   async addBackend(entry: Record<string, unknown> & { readonly name: string }): Promise<void> {
-    if (this.options.persist) return this.edit(addBackend(entry));
-    const parsed = this.parseEntry(entry);
-    if (!parsed.ok) throw new UserError(parsed.message);
-    this.overlay.add(parsed.config);
-    this.apply(this.fileConfig);
+    await this.configuration.add(entry);
+    this.apply();
   }
 
   /** Ends a backend and removes it, from the file or until the end of this run. */
   async removeBackend(name: string): Promise<void> {
-    if (this.options.persist) return this.edit(removeBackend(name));
-    this.overlay.remove(name);
-    this.apply(this.fileConfig);
+    await this.configuration.remove(name);
+    this.apply();
   }
 
   /** Changes when a backend is tried, in the file or until the end of this run. */
   async setPriority(name: string, priority: number): Promise<void> {
-    if (this.options.persist) return this.edit(setBackendKey(name, 'priority', priority));
-    this.overlay.setPriority(name, priority);
-    this.apply(this.fileConfig);
+    await this.configuration.setPriority(name, priority);
+    this.apply();
   }
 
   /** Where a call of a tool would go now, and why; nothing is called. */
@@ -279,7 +238,7 @@ export class Gateway implements Disposable {
    */
   async try(entry: unknown, signal: AbortSignal): Promise<TryReport> {
     const { clock, serverInfo, defaultCwd } = this.options;
-    const parsed = this.parseEntry(entry);
+    const parsed = this.configuration.parseEntry(entry);
     if (!parsed.ok) return { ok: false, message: parsed.message, stderrTail: [] };
     const environment = await this.options.environment();
     const options = { clock, clientInfo: serverInfo, knownEra: undefined };
@@ -348,58 +307,23 @@ export class Gateway implements Disposable {
     for (const listener of this.listeners) void listener.close();
   }
 
-  private async load(): Promise<LoadResult> {
-    const { configFile, loadOptions, log } = this.options;
-    const result = await loadConfig(configFile, loadOptions);
-    this.problems = result.problems;
-    this.configError = result.ok ? undefined : result.problems.map(formatProblem).join('\n');
-    for (const problem of result.problems) log[problem.severity](formatProblem(problem));
-    this.announce.trigger();
-    return result;
+  private get config() {
+    return this.configuration.current;
   }
 
-  private parseEntry(entry: unknown): { ok: true; config: BackendConfig } | { ok: false; message: string } {
-    const { configFile, loadOptions } = this.options;
-    const parsed = parseConfig(JSON.stringify({ backends: [entry] }), configFile, loadOptions);
-    const config = parsed.ok ? parsed.config.backends[0] : undefined;
-    return config
-      ? { ok: true, config }
-      : { ok: false, message: parsed.problems.map(({ message }) => message).join('\n') };
-  }
-
-  private async edit(edit: ConfigEdit): Promise<void> {
-    await editConfigFile(this.options.configFile, edit);
-    await this.reload();
-  }
-
-  private apply(fileConfig: Config): Difference {
-    this.fileConfig = fileConfig;
-    const config = this.overlay.over(fileConfig);
-    this.config = config;
+  /** Makes what runs equal to the configuration. */
+  private apply(): Difference {
+    const { config } = this;
     // A mistake in an entry does not cost that backend what is known of it.
     this.kept?.retain([...config.backends, ...config.rejected].map(({ name }) => name));
     const difference = this.backends.apply(config.backends, config.server.drain_seconds * 1000);
     this.listsChanged();
-    this.announce.trigger();
     return difference;
   }
 
-  private catalog(): Catalog {
-    this.merged ??= buildCatalog(this.backends.all, this.config.routing);
-    return this.merged;
-  }
-
-  /** As clients see it: with the management tools. */
-  private exposedCatalog(): Catalog {
-    this.exposed ??= withManagementTools(this.catalog(), this.config.server.management_tools);
-    return this.exposed;
-  }
-
   private listsChanged(): void {
-    this.merged = undefined;
-    this.exposed = undefined;
+    this.catalog.changed();
     this.announce.trigger();
-    this.listFeed.changed();
   }
 
   private async whenKnown(name: string): Promise<void> {
@@ -450,10 +374,7 @@ export class Gateway implements Disposable {
         listedAs: uri => router.listedAs(uri),
       },
       clients: this.clients,
-      catalog: async () => {
-        await this.firstLists;
-        return this.exposedCatalog();
-      },
+      catalog: () => this.catalog.whenBegun(),
       notifyBackends: (method, params, sessionId) => {
         for (const backend of this.backends.all) void backend.notify(method, params, sessionId);
       },
