@@ -120,7 +120,7 @@ export class ClientRequests {
   ): Promise<Answer> {
     const exposed = this.exposure.params(backend, method, params);
     const found = this.askedFor(exposed, origin);
-    if ('refusal' in found) return this.refuse(backend, method, found.refusal);
+    if ('refusal' in found) return this.refuse(backend, method, params, origin, found.refusal);
     const { asked } = found;
     const missing = missingIn(asked.client.capabilities, method, params);
     if (missing !== undefined) {
@@ -230,13 +230,22 @@ export class ClientRequests {
     if (this.owners.size > MAX_REMEMBERED && oldest !== undefined) this.owners.delete(oldest);
   }
 
-  private refuse(backend: Backend, method: string, reason: string): Answer {
+  private refuse(
+    backend: Backend,
+    method: string,
+    params: Params | undefined,
+    { calls }: Origin,
+    reason: string,
+  ): Answer {
+    const callers = [...this.sessions.values(), ...calls.map(({ caller }) => caller)];
+    const couldBeAnswered = callers.some(({ client }) => !missingIn(client.capabilities, method, params));
     const hint = backend.isShared ? '; with "session: per_client" each client has a connection of its own' : '';
-    const message = `${method} of backend "${backend.name}" cannot be brought to a client: ${reason}${hint}`;
+    const why = couldBeAnswered ? `${reason}${hint}` : 'no client that is connected can take it';
+    const message = `${method} of backend "${backend.name}" cannot be brought to a client: ${why}`;
     // Servers ask for roots as soon as they start: while nobody is connected that is no news.
     if (this.sessions.size === 0) this.log.debug(message);
     else this.log.warning(message);
-    return { kind: 'error', error: { code: REFUSED, message } };
+    return { kind: 'error', error: { code: couldBeAnswered ? REFUSED : METHOD_NOT_FOUND, message } };
   }
 }
 
