@@ -103,7 +103,7 @@ export class Gateway implements Disposable {
     );
     this.backends = new BackendSet(this.backendPorts(), config => this.kept?.kept(config));
     const exposure = new Exposure(() => this.catalog.ofBackends);
-    this.clients = new ClientRequests(exposure, log);
+    this.clients = new ClientRequests(exposure, log, clock);
     this.router = new Router({
       clock,
       exposure,
@@ -349,8 +349,14 @@ export class Gateway implements Disposable {
     return (entry, kind) => editor.present(entry, kind);
   }
 
+  private setSharedLevel(): void {
+    const { logLevel } = this.clients;
+    for (const backend of this.backends.all) if (logLevel && backend.isShared) void backend.setLogLevel(logLevel);
+  }
+
   private release(sessionId: string): void {
     for (const backend of this.backends.all) backend.release(sessionId);
+    this.setSharedLevel();
   }
 
   private servingPorts(): ServingPorts {
@@ -379,8 +385,12 @@ export class Gateway implements Disposable {
         for (const backend of this.backends.all) void backend.notify(method, params, sessionId);
       },
       onLogLevelChange: (level, sessionId) => {
-        for (const backend of this.backends.all)
-          void backend.setLogLevel(backend.isShared ? this.clients.loudest(level) : level, sessionId);
+        for (const backend of this.backends.all) if (!backend.isShared) void backend.setLogLevel(level, sessionId);
+        this.setSharedLevel();
+      },
+      onStatelessLevel: level => {
+        this.clients.noteLevel(level);
+        this.setSharedLevel();
       },
     };
   }

@@ -4,6 +4,8 @@ import { isObject } from './json.ts';
 const KEYWORD = 'x-mcp-header';
 /** What a header can carry as it is; blanks around it would be lost. */
 const PLAIN = /^(?! )[\x20-\x7e]*(?<! )$/;
+/** What a header may be called (RFC 9110). */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const SENTINEL = /^=\?base64\?(.*)\?=$/s;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
@@ -29,7 +31,9 @@ function headersIn(schema: unknown, value: unknown): [string, string][] {
     const argument = value[key];
     const name = isObject(property) ? property[KEYWORD] : undefined;
     const own: [string, string][] =
-      typeof name === 'string' && isPrimitive(argument) ? [[`Mcp-Param-${name}`, encoded(String(argument))]] : [];
+      typeof name === 'string' && TOKEN.test(name) && isPrimitive(argument)
+        ? [[`Mcp-Param-${name}`, encoded(String(argument))]]
+        : [];
     return [...own, ...headersIn(property, argument)];
   });
 }

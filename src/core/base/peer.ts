@@ -132,8 +132,7 @@ export class Peer {
 
   private receive(message: JSONRPCMessage): void {
     if (!('method' in message)) {
-      // Some servers give a number back as a string.
-      const id = Number(message.id);
+      const id = idIn(message.id);
       // What comes late for a request that was given up is no surprise.
       if (!this.settle(id, replyIn(message)) && !(id <= this.lastId)) {
         this.ports.onTrouble(
@@ -180,6 +179,11 @@ export class Peer {
     for (const request of this.answering.values()) request.abort('the session ended');
     this.ports.onClose();
   }
+}
+
+/** The id of ours that an answer bears; some servers give a number back as a string. */
+function idIn(id: unknown): number {
+  return typeof id === 'number' || (typeof id === 'string' && /^\d+$/.test(id)) ? Number(id) : Number.NaN;
 }
 
 /** What an answer holds; transports hand on whatever calls itself JSON-RPC. */

@@ -30,6 +30,8 @@ export interface ServingPorts {
   notifyBackends(method: string, params: Params | undefined, sessionId: string): void;
   /** Some client asked for another level. */
   onLogLevelChange(level: string, sessionId: string): void;
+  /** A request without a session wants log messages of this level. */
+  onStatelessLevel(level: string): void;
   /** A client has left, or a request that stood for one has ended. */
   release(sessionId: string): void;
 }

@@ -44,8 +44,9 @@ export class HttpExchange {
     this.timer = clock.schedule(STREAM_AFTER_MS, () => this.streaming());
   }
 
-  push(message: JSONRPCMessage): void {
-    this.streaming().write(message);
+  /** @returns false if the client does not read this response any more */
+  push(message: JSONRPCMessage): boolean {
+    return this.streaming().write(message);
   }
 
   /** Answers one of the requests, or ends it unanswered. `status` goes with an answer that comes alone. */
@@ -89,11 +90,13 @@ export class EventStream {
     this.keepAlive();
   }
 
-  write(message: JSONRPCMessage): void {
-    if (this.response.destroyed) return;
+  /** @returns false if the client does not read it any more */
+  write(message: JSONRPCMessage): boolean {
+    if (this.response.destroyed) return false;
     this.response.write(`event: message\ndata: ${encode(message)}\n\n`);
     // A client that does not read is cut off before it costs everybody's memory.
     if (this.response.writableLength > MAX_UNREAD_BYTES) this.response.destroy();
+    return true;
   }
 
   end(): void {

@@ -83,10 +83,11 @@ export class HttpTransport implements Transport {
     if ('method' in message) {
       const exchange =
         options?.relatedRequestId === undefined ? undefined : this.exchanges.get(options.relatedRequestId);
-      if (exchange) exchange.push(message);
-      else if (this.stream) this.stream.write(message);
+      // A client that has lost the response to its request is reached where it still listens.
+      if (exchange?.push(message)) return;
+      if (this.stream?.write(message)) return;
       // A log message that nobody listens for is not kept.
-      else if (message.method !== 'notifications/message' && this.queue.push(message) > MAX_QUEUED) this.queue.shift();
+      if (message.method !== 'notifications/message' && this.queue.push(message) > MAX_QUEUED) this.queue.shift();
     } else if (message.id !== undefined) {
       this.settle(message.id, message);
       // The first answer is that of `initialize`; if it was refused, there is no session.

@@ -11,6 +11,8 @@ import { INVALID_PARAMS, refusal } from './dispatch.ts';
 /** How the client of one request is reached, for as long as the request is open. */
 export interface Exchange {
   notify(method: string, params: Params | undefined): void;
+  /** Under which the client wants to be told of progress, if it does. */
+  readonly progressToken: unknown;
   /** Aborts when the client does not wait any more. */
   readonly signal: AbortSignal;
 }
@@ -34,10 +36,12 @@ interface OpenCall {
   asked: Deferred;
 }
 
-const PREFIX = 'switchyard-call:';
+/** Not what any backend's own state begins with here: names of backends have no slash. */
+const PREFIX = 'switchyard/call:';
 /** A person who has not answered a form by then has gone; until then, on a shared connection, nobody else can be asked. */
 const PARKED_MS = 10 * 60_000;
 const MAX_PARKED = 1000;
+const REFUSED = -32000;
 
 /**
  * Calls of modern clients to legacy backends that ask something meanwhile. Such a backend asks in a request and waits; such
@@ -72,7 +76,13 @@ export class ParkedCalls implements Disposable {
     const caller = {
       sessionId: randomUUID(),
       client,
-      notify: (method: string, about: Params | undefined) => call.exchange?.notify(method, about),
+      notify: (method: string, about: Params | undefined) => {
+        if (!call.exchange) return;
+        const { progressToken } = call.exchange;
+        // Each of the client's requests has a token of its own.
+        if (method !== 'notifications/progress') call.exchange.notify(method, about);
+        else if (progressToken !== undefined) call.exchange.notify(method, { ...about, progressToken });
+      },
       request: (method: string, about: Params | undefined, signal: AbortSignal) =>
         this.ask(call, method, about, signal),
     };
@@ -133,12 +143,14 @@ export class ParkedCalls implements Disposable {
   }
 
   private park(call: OpenCall): Answer {
+    if (this.parked.size >= MAX_PARKED) {
+      call.abort.abort('too many calls wait for their clients');
+      return refusal(REFUSED, 'Too many calls wait for the answers of their clients');
+    }
     const requestState = `${PREFIX}${randomUUID()}`;
     const expire = () => this.abandon(requestState, 'the client did not come back');
     call.asked = deferred();
     this.parked.set(requestState, { call, expiry: this.clock.schedule(PARKED_MS, expire) });
-    const [oldest] = this.parked.keys();
-    if (this.parked.size > MAX_PARKED && oldest !== undefined) this.abandon(oldest, 'too many calls wait');
     const inputRequests = Object.fromEntries(
       Array.from(call.questions, ([key, { method, params }]) => [key, { method, params: params ?? {} }]),
     );
@@ -163,4 +175,4 @@ export class ParkedCalls implements Disposable {
   }
 }
 
-const NO_ANSWER = refusal(-32000, 'The client did not answer');
+const NO_ANSWER = refusal(REFUSED, 'The client did not answer');

@@ -131,14 +131,18 @@ export class Session implements ClientSession {
 
   private receive(method: string, params: Params | undefined): void {
     if (method === 'notifications/initialized') this.join();
-    else if (method === 'notifications/progress') this.ports.clients.progress(params);
+    else if (method === 'notifications/progress') this.ports.clients.progress(params, this.sessionId);
     else this.ports.notifyBackends(method, params, this.sessionId);
   }
 
   private async subscribe(call: Call): Promise<Answer> {
-    const answer = await this.ports.router.ofResource('resources/subscribe', call);
     const uri = String(call.params.uri);
-    if (answer.kind === 'result') this.subscriptions.set(this.ports.router.listedAs(uri), uri);
+    const exposed = this.ports.router.listedAs(uri);
+    const before = this.subscriptions.get(exposed);
+    // At once: nobody else's leaving ends what is being asked for.
+    this.subscriptions.set(exposed, uri);
+    const answer = await this.ports.router.ofResource('resources/subscribe', call);
+    if (answer.kind === 'error' && before === undefined) this.subscriptions.delete(exposed);
     return answer;
   }
 
@@ -147,7 +151,10 @@ export class Session implements ClientSession {
     const uri = this.ports.router.listedAs(String(call.params.uri));
     this.subscriptions.delete(uri);
     if (this.ports.clients.isWanted(uri, this)) return result({});
-    return this.ports.router.ofResource('resources/unsubscribe', call);
+    const answer = await this.ports.router.ofResource('resources/unsubscribe', call);
+    // Of several holders another may be the one that was subscribed to.
+    this.ports.router.leaveResource(uri);
+    return answer;
   }
 
   private setLogLevel(params: Params): Answer {

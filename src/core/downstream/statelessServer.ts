@@ -3,7 +3,7 @@ import { classifyInboundRequest, type RequestId } from '@modelcontextprotocol/se
 import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
-import { asModernResult, type ClientProfile, MODERN_VERSION, openEnvelope, tagged } from '../base/envelope.ts';
+import { asModernResult, type ClientProfile, MODERN_VERSION, metaOf, openEnvelope, tagged } from '../base/envelope.ts';
 import { isObject } from '../base/json.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
 import { definitionFor } from '../router/catalog.ts';
@@ -68,7 +68,8 @@ export class StatelessServer implements Disposable {
   }
 
   /** Answers one request; what comes before the answer goes to the exchange. Never rejects. */
-  async answer({ id, method, params }: ModernRequest, exchange: Exchange): Promise<Answer> {
+  async answer({ id, method, params }: ModernRequest, stream: Omit<Exchange, 'progressToken'>): Promise<Answer> {
+    const exchange = { ...stream, progressToken: metaOf(params)?.progressToken };
     const body = { jsonrpc: '2.0', id, method, params };
     const classified = classifyInboundRequest({ httpMethod: 'POST', body });
     if (classified.kind === 'reject') return refusal(classified.code, classified.message, classified.data);
@@ -98,7 +99,7 @@ export class StatelessServer implements Disposable {
     const identity = JSON.stringify([method, key && params[key]]);
     const resumed = key && this.parked.resume(requestState, inputResponses, identity, exchange);
     if (resumed) return resumed;
-    if (client.logLevel !== undefined) this.ports.onLogLevelChange(client.logLevel, '');
+    if (client.logLevel !== undefined) this.ports.onStatelessLevel(client.logLevel);
     return this.parked.begin(params, identity, client, exchange, call =>
       (dispatch(method, call, this.ports, this.present) ?? this.ports.router.ofNobody(method, call)).finally(() =>
         this.ports.release(call.caller.sessionId),

@@ -158,7 +158,8 @@ function located(backends: readonly Backend[], list: 'resources' | 'templates', 
     for (const item of backend.lists[list]) {
       const originalName = String(item[key]);
       const holder = entries.get(originalName);
-      const exposedName = !holder || holder.pool === pool ? originalName : inNamespace(pool, originalName);
+      const isOwn = !holder || holder.pool === pool;
+      const exposedName = isOwn && !isNamespaced(originalName) ? originalName : inNamespace(pool, originalName);
       const entry = entries.get(exposedName) ?? {
         exposedName,
         pool,
@@ -188,6 +189,11 @@ function linkedUri(
   if (holder !== namespace) return inNamespace(namespace, original);
   if (!resources.has(original)) linked.set(original, namespace);
   return original;
+}
+
+/** Whether a backend's own URI looks like one of ours: it must not pass for another namespace's. */
+export function isNamespaced(uri: string): boolean {
+  return uri.startsWith('switchyard://');
 }
 
 /** A URI that another namespace has too, as clients see it. */

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts';
 import { metaOf } from '../base/envelope.ts';
 import { groupBy } from '../base/groupBy.ts';
 import { isObject } from '../base/json.ts';
@@ -31,6 +32,10 @@ const RELATED_TASK = 'io.modelcontextprotocol/related-task';
 const ASKING_BACKEND = 'switchyard/backend';
 /** Tasks and elicitations whose client is remembered. */
 const MAX_REMEMBERED = 10_000;
+/** Of one error. */
+const MAX_ELICITATIONS = 100;
+/** What a client that names no level is given at least. */
+const USUAL_LEVEL = 'info';
 
 /**
  * What backends want of clients, brought to the right one.
@@ -47,12 +52,16 @@ export class ClientRequests {
   /** What backends ask just now and want to be told the progress of, by the token that the client has. */
   private readonly asking = new Map<string, { backend: Backend; token: unknown; sessionId: string }>();
   private lastToken = 0;
+  private statelessLevel: string | undefined;
+  private silentUntil = 0;
   private readonly exposure: Pick<Exposure, 'params'>;
   private readonly log: Logger;
+  private readonly clock: Clock;
 
-  constructor(exposure: Pick<Exposure, 'params'>, log: Logger) {
+  constructor(exposure: Pick<Exposure, 'params'>, log: Logger, clock: Clock) {
     this.exposure = exposure;
     this.log = log;
+    this.clock = clock;
   }
 
   add(session: ClientSession): void {
@@ -61,6 +70,7 @@ export class ClientRequests {
 
   delete(session: ClientSession): void {
     this.sessions.delete(session.sessionId);
+    for (const [key, owner] of this.owners) if (owner === session.sessionId) this.owners.delete(key);
   }
 
   [Symbol.iterator](): Iterator<ClientSession> {
@@ -80,16 +90,22 @@ export class ClientRequests {
     return this.audience.some(each => each !== except && each.subscriptions.has(uri));
   }
 
-  /** The most verbose level any client asked for; undefined if none did. */
+  /**
+   * What shared connections are asked for: the most verbose level that any client wants, since each is given no more than
+   * it wants. Undefined if none has said.
+   */
   get logLevel(): string | undefined {
-    const asked = new Set([...this.sessions.values()].map(session => session.client.logLevel));
-    return LOGGING_LEVELS.find(level => asked.has(level));
+    const asked = [...this.sessions.values()].map(({ client }) => client.logLevel);
+    if (this.statelessLevel === undefined && asked.every(level => level === undefined)) return undefined;
+    const wanted = new Set([this.statelessLevel, ...asked.map(level => level ?? USUAL_LEVEL)]);
+    return LOGGING_LEVELS.find(level => wanted.has(level));
   }
 
-  /** The most verbose of a level and those that clients asked for. */
-  loudest(level: string): string {
-    const asked = this.logLevel ?? level;
-    return LOGGING_LEVELS.indexOf(asked) < LOGGING_LEVELS.indexOf(level) ? asked : level;
+  /** A client that has no session wants messages of this level. It may again, so this stands. */
+  noteLevel(level: string): void {
+    const known =
+      this.statelessLevel === undefined ? LOGGING_LEVELS.length : LOGGING_LEVELS.indexOf(this.statelessLevel);
+    if (LOGGING_LEVELS.includes(level) && LOGGING_LEVELS.indexOf(level) < known) this.statelessLevel = level;
   }
 
   /** A task was made by a call of this client. */
@@ -105,7 +121,7 @@ export class ClientRequests {
   /** An error that sends the person to a page (MCP 2025-11-25, -32042): when that is done, this client is told. */
   ownElicitations({ code, data }: RpcError, backend: Backend, sessionId: string): void {
     if (code !== URL_ELICITATION_REQUIRED || !isObject(data) || !Array.isArray(data.elicitations)) return;
-    for (const each of data.elicitations) {
+    for (const each of data.elicitations.slice(0, MAX_ELICITATIONS)) {
       if (isObject(each)) this.remember(elicitationKey(backend, each.elicitationId), sessionId);
     }
   }
@@ -146,13 +162,13 @@ export class ClientRequests {
     const answer = await asked.request(method, signed(backend, method, { ...exposed, _meta: meta }), signal);
     this.asking.delete(progressToken);
     for (const pause of pauses) pause.dispose();
-    return answer;
+    return answer.kind === 'result' ? { kind: 'result', result: withTask(answer.result, metaOf(params)) } : answer;
   }
 
   /** A client tells how far it is with what a backend asked of it. */
-  progress(params: Params | undefined): void {
+  progress(params: Params | undefined, from: string): void {
     const asking = this.asking.get(String(params?.progressToken));
-    if (!asking) return;
+    if (asking?.sessionId !== from) return;
     const { backend, token, sessionId } = asking;
     void backend.notify('notifications/progress', { ...params, progressToken: token }, sessionId);
   }
@@ -162,26 +178,23 @@ export class ClientRequests {
     const exposed = this.exposure.params(backend, method, params);
     switch (method) {
       case 'notifications/resources/updated':
-        for (const each of this.audience) {
-          const isMeant = origin.sessionId === undefined || origin.sessionId === each.sessionId;
-          const uri = each.subscriptions.get(String(exposed?.uri));
-          if (isMeant && uri !== undefined) each.notify(method, { ...exposed, uri });
-        }
+        // What came together with an answer is for the client that the answer is still on its way to.
+        setImmediate(() => this.resourceUpdated(String(exposed?.uri), exposed, origin));
         return;
       case 'notifications/tasks/status':
-        this.ownerOf(String(exposed?.taskId))?.notify(method, exposed);
+        setImmediate(() => this.ownerOf(String(exposed?.taskId))?.notify(method, exposed));
         return;
       case 'notifications/elicitation/complete':
-        this.ownerOf(elicitationKey(backend, params?.elicitationId))?.notify(method, exposed);
+        setImmediate(() => this.ownerOf(elicitationKey(backend, params?.elicitationId))?.notify(method, exposed));
         return;
       case 'notifications/message': {
         const logger = [backend.name, exposed?.logger].filter(part => typeof part === 'string').join('/');
-        for (const each of this.recipients(origin, true))
+        for (const each of this.recipients(backend, origin, true))
           if (wants(each, params)) each.notify(method, { ...exposed, logger });
         return;
       }
       default:
-        for (const each of this.recipients(origin, false)) each.notify(method, exposed);
+        for (const each of this.recipients(backend, origin, false)) each.notify(method, exposed);
     }
   }
 
@@ -192,6 +205,17 @@ export class ClientRequests {
 
   private get audience(): (ClientSession | ChangeListener)[] {
     return [...this.sessions.values(), ...this.listeners];
+  }
+
+  private resourceUpdated(uri: string, params: Params | undefined, { sessionId }: Origin): void {
+    for (const each of this.audience) {
+      if (sessionId !== undefined && sessionId !== each.sessionId) continue;
+      const spelling = each.subscriptions.get(uri);
+      // A subscription is also for what is below the resource.
+      const isBelow = () => [...each.subscriptions.keys()].some(above => uri.startsWith(above.replace(/\/?$/, '/')));
+      if (spelling !== undefined) each.notify('notifications/resources/updated', { ...params, uri: spelling });
+      else if (isBelow()) each.notify('notifications/resources/updated', params);
+    }
   }
 
   /** The one client that a request can be meant for. */
@@ -211,12 +235,25 @@ export class ClientRequests {
   }
 
   /** Whom something concerns that says not whom: whose calls are in flight, else everybody who could be meant. */
-  private recipients({ calls, sessionId }: Origin, isForAll: boolean): Caller[] {
+  private recipients(backend: Backend, { calls, sessionId }: Origin, isForAll: boolean): Caller[] {
     const callers = Array.from(groupBy(calls, ({ caller }) => caller.sessionId).values(), own => own.at(-1)?.caller);
+    if (callers.length > 1) {
+      this.leftOut(backend);
+      return [];
+    }
     const own = sessionId === undefined ? undefined : this.sessions.get(sessionId);
     const others = isForAll || this.sessions.size === 1 ? [...this.sessions.values()] : [];
     const found = callers.length > 0 ? callers : sessionId === undefined ? others : [own];
     return found.filter(caller => caller !== undefined);
+  }
+
+  /** What is about one client's call may not be seen by another; told once a minute. */
+  private leftOut(backend: Backend): void {
+    if (this.clock.now() < this.silentUntil) return;
+    this.silentUntil = this.clock.now() + 60_000;
+    this.log.info(
+      `${backend.name}: messages are left out while calls of several clients are in flight on its shared connection; with "session: per_client" each client gets its own`,
+    );
   }
 
   private ownerOf(key: string): ClientSession | undefined {
@@ -281,8 +318,30 @@ function missingIn(
 
 /** With the name of the backend that asks, for the person who is to answer. */
 function signed(backend: Backend, method: string, params: Params | undefined): Params {
-  const message = method === 'elicitation/create' ? { message: `${backend.name}: ${params?.message}` } : {};
+  const isForm = method === 'elicitation/create' && typeof params?.message === 'string';
+  const message = isForm ? { message: `${backend.name}: ${params.message}` } : {};
   return { ...params, ...message, _meta: { ...metaOf(params), [ASKING_BACKEND]: backend.name } };
+}
+
+/** What a modern backend asks in its result, likewise. */
+export function signedRequests(backend: Backend, inputRequests: unknown): unknown {
+  if (!isObject(inputRequests)) return inputRequests;
+  return Object.fromEntries(
+    Object.entries(inputRequests).map(([key, request]) => {
+      if (!isObject(request) || typeof request.method !== 'string') return [key, request];
+      const params = isObject(request.params) ? request.params : undefined;
+      return [key, { ...request, params: signed(backend, request.method, params) }];
+    }),
+  );
+}
+
+/** An answer that names the task it is about by the id that clients know, with the backend's own. */
+function withTask(result: Params, asked: Params | undefined): Params {
+  const meta = metaOf(result);
+  const task = asked?.[RELATED_TASK];
+  return meta && RELATED_TASK in meta && task !== undefined
+    ? { ...result, _meta: { ...meta, [RELATED_TASK]: task } }
+    : result;
 }
 
 function elicitationKey(backend: Backend, elicitationId: unknown): string {

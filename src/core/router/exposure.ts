@@ -1,7 +1,7 @@
 import { groupBy } from '../base/groupBy.ts';
 import type { Params } from '../base/peer.ts';
 import type { Backend } from '../upstream/backend.ts';
-import { type Catalog, type Entry, inNamespace } from './catalog.ts';
+import { type Catalog, type Entry, inNamespace, isNamespaced } from './catalog.ts';
 import { exposedParams, exposedResult, type Naming } from './rewrite.ts';
 import { exposedNamespace } from './toolNames.ts';
 import { matchesTemplate } from './uriTemplates.ts';
@@ -73,6 +73,7 @@ export class Exposure {
     const namespace = exposedNamespace(backend.config.namespace);
     const rewritten = inNamespace(namespace, original);
     const { resources } = this.catalog();
+    if (isNamespaced(original)) return rewritten;
     const listed = resources.get(original);
     if (listed) return serves(listed, backend) ? original : rewritten;
     if (resources.has(rewritten)) return rewritten;

@@ -13,7 +13,7 @@ import { isInputRequired } from '../upstream/inputRequests.ts';
 import { verdictOf } from '../upstream/outcome.ts';
 import { findTool, inOrder, readings, type Surroundings, selectForTool, type ToolCandidate } from './candidates.ts';
 import type { Candidate, Entry } from './catalog.ts';
-import type { ClientRequests } from './clientRequests.ts';
+import { type ClientRequests, signedRequests } from './clientRequests.ts';
 import { type Decision, DecisionRecord, Decisions } from './decisions.ts';
 import { type Explanation, explainTool } from './explain.ts';
 import { type Exposure, originalTask } from './exposure.ts';
@@ -53,6 +53,8 @@ const RESOURCE_NOT_FOUND = -32002;
 const INTERNAL_ERROR = -32603;
 const METHOD_NOT_FOUND = -32601;
 const RETRY_JITTER = 0.2;
+/** Each costs a request. */
+const MAX_LISTED_TASKS = 100;
 
 export interface RouterPorts {
   readonly clock: Clock;
@@ -163,6 +165,8 @@ export class Router {
       method,
       name: exposedId,
       select: () => {
+        // Others have tasks on the same connection, which are none of this client's business.
+        if (!this.ports.clients.tasksOf(call.caller.sessionId).includes(exposedId)) return undefined;
         const holder = this.ports.surroundings().backends.find(({ name }) => name === task?.backend);
         return this.harmless(holder && task && [{ backend: holder, originalName: task.taskId }]);
       },
@@ -174,7 +178,7 @@ export class Router {
 
   /** `tasks/list`: those of the client alone, whatever others have running on the same connections. */
   async listTasks(call: Call): Promise<Answer> {
-    const ids = this.ports.clients.tasksOf(call.caller.sessionId);
+    const ids = this.ports.clients.tasksOf(call.caller.sessionId).slice(-MAX_LISTED_TASKS);
     const answers = await Promise.all(ids.map(taskId => this.ofTask('tasks/get', { ...call, params: { taskId } })));
     return {
       kind: 'result',
@@ -188,9 +192,13 @@ export class Router {
    */
   async ofNobody(method: string, call: Call): Promise<Answer> {
     for (const backend of this.ports.surroundings().backends) {
-      if (backend.state.kind !== 'ready') continue;
+      // A backend that is paused is not asked, and none is started for what it may not even know.
+      const permit = backend.isShared ? backend.admit() : undefined;
+      if (!permit) continue;
       const outcome = await backend.request(method, call.params, call);
+      permit.settle(verdictOf(outcome));
       if (outcome.kind === 'answered') return { kind: 'result', result: outcome.result };
+      if (outcome.kind === 'cancelled') return error(INTERNAL_ERROR, 'cancelled');
       if (outcome.kind === 'failed') return error(INTERNAL_ERROR, `${backend.name}: ${outcome.failure.message}`);
       if (outcome.kind === 'rejected' && outcome.error.code !== METHOD_NOT_FOUND)
         return { kind: 'error', error: outcome.error };
@@ -285,8 +293,13 @@ export class Router {
   private exposed(backend: Backend, result: Params, { exposed }: Routing, { sessionId, client }: Caller): Params {
     const seen = exposed?.(backend, result) ?? this.ports.exposure.result(backend, result);
     if (isObject(seen.task)) this.ports.clients.ownTask(String(seen.task.taskId), sessionId);
-    if (client.era === 'legacy' || !isInputRequired(seen) || typeof seen.requestState !== 'string') return seen;
-    return { ...seen, requestState: pinned(backend, seen.requestState) };
+    if (client.era === 'legacy' || !isInputRequired(seen)) return seen;
+    const { requestState } = seen;
+    return {
+      ...seen,
+      inputRequests: signedRequests(backend, seen.inputRequests),
+      ...(typeof requestState === 'string' && { requestState: pinned(backend, requestState) }),
+    };
   }
 
   /**
@@ -352,21 +365,20 @@ export class Router {
   /** Who can serve a URI: who lists it, whose template it matches, or else the only one that has resources at all. */
   private holdersOf(uri: string): readonly Candidate[] | undefined {
     const { catalog, backends } = this.ports.surroundings();
-    const listed = catalog.resources.get(this.ports.exposure.listedAs(uri));
+    const { exposure } = this.ports;
+    const listed = catalog.resources.get(exposure.listedAs(uri));
     if (listed) return listed.candidates;
-    for (const { exposedName, name, candidates } of catalog.templates.values()) {
-      // A rewritten template is the original behind a prefix, and so are its URIs.
-      const prefix = exposedName.slice(0, exposedName.length - name.length);
-      const original = uri.slice(prefix.length);
-      if (uri.startsWith(prefix) && matchesTemplate(name, original)) {
-        return candidates.map(({ backend }) => ({ backend, originalName: original }));
-      }
-    }
     const holders = backends.filter(({ about }) => about && 'resources' in about.capabilities);
-    const unlisted = this.ports.exposure.unlisted(uri);
+    const unlisted = exposure.unlisted(uri);
+    // A URI of a namespace is nobody else's, whatever templates others have.
+    const original = unlisted?.original ?? uri;
+    for (const { name, pool, candidates } of catalog.templates.values()) {
+      if ((unlisted && unlisted.namespace !== pool) || !matchesTemplate(name, original)) continue;
+      return candidates.map(({ backend }) => ({ backend, originalName: original }));
+    }
     if (unlisted) {
       const own = holders.filter(({ config }) => exposedNamespace(config.namespace) === unlisted.namespace);
-      return own.map(backend => ({ backend, originalName: unlisted.original }));
+      return own.map(backend => ({ backend, originalName: original }));
     }
     return holders.length === 1 ? holders.map(backend => ({ backend, originalName: uri })) : undefined;
   }

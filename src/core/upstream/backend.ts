@@ -35,8 +35,13 @@ type Life =
 export interface Acquaintance {
   readonly lists: Lists;
   readonly about: Introduction | undefined;
+  /** The resources that clients are subscribed to. */
+  readonly subscriptions?: Iterable<string>;
 }
 
+const HEALTH_CHECK = 'health check';
+/** Before a client's own connection that has ended is made again, for what it is subscribed to. */
+const RENEW_MS = 1000;
 const RESTART = { initialMs: 500, multiplier: 2, maxMs: 5000, jitter: 0.2 };
 /** Having been ready for this long makes the next restart the first again. */
 const STEADY_MS = 10_000;
@@ -70,6 +75,7 @@ export class Backend {
     this.configured = config;
     this.ports = ports;
     this.introduced = kept?.about;
+    this.subscribed.set(undefined, new Set(kept?.subscriptions));
     this.clients = new ClientConnections((caller, onEnd, signal) => this.openFor(caller, onEnd, signal));
     const { clock } = ports;
     this.breaker = new CircuitBreaker(circuitOptions(config), clock, () => {
@@ -114,6 +120,11 @@ export class Backend {
   /** What it offers, or offered when it was last there. */
   get lists(): Lists {
     return this.offer.lists;
+  }
+
+  /** The resources that clients are subscribed to on the shared connection. */
+  get subscriptions(): Iterable<string> {
+    return this.subscribed.get(undefined) ?? [];
   }
 
   /** Whether it has ever told what it has, now or in a run before this one. */
@@ -249,7 +260,7 @@ export class Backend {
     if (!permit) return;
     const outcome = await probe(life.connection, this.config);
     permit.settle(verdictOf(outcome));
-    if (outcome.kind === 'failed') this.failed(life.connection, 'health check', outcome.failure);
+    if (outcome.kind === 'failed') this.failed(life.connection, HEALTH_CHECK, outcome.failure);
     else this.stats.prove(this.ports.clock.now());
     this.announce();
   }
@@ -368,6 +379,10 @@ export class Backend {
       onEnd();
       this.stats.fail(failure.message, this.ports.clock.now());
       this.ports.onLine(this, `the connection of one client ended: ${failure.message}`);
+      this.ports.clock.schedule(RENEW_MS, () => {
+        const isSubscribed = (this.subscribed.get(caller.sessionId)?.size ?? 0) > 0;
+        if (isSubscribed && this.life.state.kind === 'ready') void this.clients.for(caller);
+      });
     };
     const options = { knownEra: this.introduced?.era, capabilities, readsLists: false };
     const opened = await this.open(options, caller.sessionId, lost, signal);
@@ -425,9 +440,15 @@ export class Backend {
   private failed(connection: Connection | undefined, what: string, failure: Failure): void {
     this.stats.fail(failure.message, this.ports.clock.now());
     this.ports.onLine(this, `${what} failed: ${failure.message}`);
-    // That of one client alone is made anew by its next request.
-    if (!connection || connection !== this.connection) return;
-    if (failure.code === 'session-lost' || failure.code === 'unreachable') this.lose(connection, failure);
+    if (!connection) return;
+    const isLost = failure.code === 'session-lost' || failure.code === 'unreachable';
+    if (connection !== this.connection) {
+      // That of one client alone is made anew by its next request.
+      if (isLost) this.clients.drop(connection);
+      return;
+    }
+    // A check that is cut off says that more than one stream was.
+    if (isLost || (failure.code === 'closed' && what === HEALTH_CHECK)) this.lose(connection, failure);
     // One stream was cut: whether the server is gone with it, a ping finds out.
     else if (failure.code === 'closed' && !connection.end) void this.check();
   }
@@ -478,8 +499,7 @@ export class Backend {
     this.ending = (async () => {
       await earlier;
       if ('attempt' in life) await life.attempt;
-      await this.clients.close();
-      if ('connection' in life) await life.connection.close();
+      await Promise.all([this.clients.close(), 'connection' in life && life.connection.close()]);
     })();
     return this.ending;
   }

@@ -4,6 +4,8 @@ import type { Attempted } from './outcome.ts';
 interface Own {
   readonly connection: Promise<Attempted<Connection>>;
   readonly abort: AbortController;
+  /** Once it is made. */
+  made?: Connection;
 }
 
 /** Makes a connection for one client. `onEnd` is to be called when it has ended by itself. */
@@ -30,7 +32,8 @@ export class ClientConnections {
       if (this.own.get(sessionId) === entry) this.own.delete(sessionId);
     };
     const connection = this.open(caller, forget, abort.signal).then(attempted => {
-      if (!attempted.ok) forget();
+      if (attempted.ok) entry.made = attempted.value;
+      else forget();
       return attempted;
     });
     const entry: Own = { connection, abort };
@@ -42,6 +45,11 @@ export class ClientConnections {
   async existing(sessionId: string): Promise<Connection | undefined> {
     const attempted = await this.own.get(sessionId)?.connection;
     return attempted?.ok ? attempted.value : undefined;
+  }
+
+  /** Ends a connection that has turned out to be of no use; its client is given another with its next request. */
+  drop(connection: Connection): void {
+    for (const [sessionId, { made }] of this.own) if (made === connection) this.release(sessionId);
   }
 
   /** Ends a client's connection: the client has left. */

@@ -66,6 +66,8 @@ const MAX_TROUBLE_LENGTH = 300;
 const GOODBYE_MS = 500;
 /** Tasks that are not finished; more, and the progress of the oldest is no longer passed on. */
 const MAX_TASKS = 1000;
+/** A backend that was told to stop may go on for a while, and ask: it is not to be taken for another client's call. */
+const ABANDONED_MS = 60_000;
 const CLOSED: Failure = { code: 'closed', message: 'the connection is closed' };
 const NO_ANSWER: Failure = { code: 'protocol', message: 'the answer is neither a result nor an error' };
 const CUT: Failure = { code: 'closed', message: 'the connection ended before the answer' };
@@ -80,7 +82,9 @@ export class Connection {
   private readonly clientInfo: Implementation;
   private readonly clock: Clock;
   private readonly ports: ConnectionPorts;
+  /** Those that are in flight, and for a while those that were given up. */
   private readonly calls = new Set<CallInFlight>();
+  private readonly abandoned = new Set<Disposable>();
   private readonly progress = new Map<string, (params: Params) => void>();
   private introduction: Introduction | undefined;
   private changes: ChangeStream | undefined;
@@ -165,7 +169,7 @@ export class Connection {
       : this.peer.request(method, sent, { signal: abort.signal }));
     deadline.dispose();
     options.signal.removeEventListener('abort', cancel);
-    if (call) this.calls.delete(call);
+    if (call) this.leave(call, reply);
     if (token !== undefined) this.forgetProgress(token, reply);
     if (options.signal.aborted) return { kind: 'cancelled' };
     if (reached) return { kind: 'failed', sent: true, failure: timeout(reached, options) };
@@ -181,6 +185,7 @@ export class Connection {
   /** Ends the session and whatever runs it; resolves when it is gone. */
   async close(): Promise<void> {
     this.open = false;
+    this.forgetAbandoned();
     this.changes?.dispose();
     await closeTransport(this.transport, this.clock);
   }
@@ -240,6 +245,22 @@ export class Connection {
     changes.open();
   }
 
+  private leave(call: CallInFlight, reply: Reply): void {
+    if (reply.kind !== 'cancelled' || this.era === 'modern' || !this.open) {
+      this.calls.delete(call);
+      return;
+    }
+    const timer = this.clock.schedule(ABANDONED_MS, () => {
+      this.abandoned.delete(timer);
+      this.calls.delete(call);
+    });
+    this.abandoned.add(timer);
+  }
+
+  private forgetAbandoned(): void {
+    for (const timer of this.abandoned) timer.dispose();
+  }
+
   private outcomeOf(reply: Reply): Outcome {
     switch (reply.kind) {
       case 'result':
@@ -265,6 +286,7 @@ export class Connection {
     if (!this.open) return;
     this.open = false;
     this.ending = failure;
+    this.forgetAbandoned();
     this.changes?.dispose();
     // One that ends before it was made is told by its handshake.
     if (this.introduction) this.ports.onEnd(failure);
@@ -314,7 +336,9 @@ export class Connection {
   /** The token of a task (MCP 2025-11-25, "Tasks") stays good until the task ends, which is after its request did. */
   private forgetProgress(token: string, reply: Reply): void {
     const isTask = reply.kind === 'result' && isObject(reply.result.task);
-    if (!isTask || this.progress.size > MAX_TASKS) this.progress.delete(token);
+    if (!isTask) this.progress.delete(token);
+    const [oldest] = this.progress.keys();
+    if (this.progress.size > MAX_TASKS && oldest !== undefined) this.progress.delete(oldest);
   }
 }
 

@@ -56,12 +56,13 @@ export function scriptedPorts(router: Partial<ServingPorts['router']> = {}): Ses
       listedAs: uri => uri,
       ...router,
     },
-    clients: new ClientRequests(new Exposure(() => EMPTY_CATALOG), log),
+    clients: new ClientRequests(new Exposure(() => EMPTY_CATALOG), log, new FakeClock()),
     introduction: () => ({ capabilities: {}, instructions: undefined }),
     release: silent,
     catalog: async () => EMPTY_CATALOG,
     notifyBackends: silent,
     onLogLevelChange: silent,
+    onStatelessLevel: silent,
   };
   return { ports, log };
 }
