@@ -45,8 +45,13 @@ export function enveloped(
 
 /** Whether params carry an envelope, be it a good one or not. One that names a revision of the legacy era is only an odd `_meta`. */
 export function hasEnvelope(params: Params | undefined): boolean {
+  return versionIn(params) !== undefined;
+}
+
+/** The revision that an envelope names; undefined: there is no envelope. */
+export function versionIn(params: Params | undefined): string | undefined {
   const version = metaOf(params)?.[PROTOCOL_VERSION_META_KEY];
-  return version !== undefined && !SUPPORTED_PROTOCOL_VERSIONS.includes(String(version));
+  return version === undefined || SUPPORTED_PROTOCOL_VERSIONS.includes(String(version)) ? undefined : String(version);
 }
 
 /** The client that speaks in an envelope, and the params without it. */

@@ -1,4 +1,5 @@
 import { isObject } from './json.ts';
+import type { Params } from './peer.ts';
 
 /** In a tool's input schema: the name under which an argument is to be mirrored into the headers. */
 const KEYWORD = 'x-mcp-header';
@@ -8,6 +9,15 @@ const PLAIN = /^(?! )[\x20-\x7e]*(?<! )$/;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const SENTINEL = /^=\?base64\?(.*)\?=$/s;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+/** Which member of the params the header `Mcp-Name` repeats, by method. */
+const NAMED_BY: ReadonlyMap<string, string> = new Map([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+  ['tasks/get', 'taskId'],
+  ['tasks/update', 'taskId'],
+  ['tasks/cancel', 'taskId'],
+]);
 
 /**
  * The `Mcp-Param-*` headers of a tool call (MCP 2026-07-28, "Streamable HTTP", custom headers from tool parameters), so
@@ -16,6 +26,18 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 export function paramHeaders(inputSchema: unknown, args: unknown): Record<string, string> | undefined {
   const headers = headersIn(inputSchema, args);
   return headers.length > 0 ? Object.fromEntries(headers) : undefined;
+}
+
+/** What the header `Mcp-Name` has to say of a request, not encoded yet; undefined: nothing. */
+export function namedBy(method: string, params: Params | undefined): string | undefined {
+  const name = params?.[NAMED_BY.get(method) ?? ''];
+  return typeof name === 'string' ? name : undefined;
+}
+
+/** A value as a header can carry it: plain, or in Base64. */
+export function encodedHeader(value: string): string {
+  if (PLAIN.test(value) && !SENTINEL.test(value)) return value;
+  return `=?base64?${Buffer.from(value, 'utf8').toString('base64')}?=`;
 }
 
 /** The value that a header carries, plain or in Base64; undefined if it is neither. */
@@ -32,7 +54,7 @@ function headersIn(schema: unknown, value: unknown): [string, string][] {
     const name = isObject(property) ? property[KEYWORD] : undefined;
     const own: [string, string][] =
       typeof name === 'string' && TOKEN.test(name) && isPrimitive(argument)
-        ? [[`Mcp-Param-${name}`, encoded(String(argument))]]
+        ? [[`Mcp-Param-${name}`, encodedHeader(String(argument))]]
         : [];
     return [...own, ...headersIn(property, argument)];
   });
@@ -40,9 +62,4 @@ function headersIn(schema: unknown, value: unknown): [string, string][] {
 
 function isPrimitive(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'boolean' || Number.isSafeInteger(value);
-}
-
-function encoded(text: string): string {
-  if (PLAIN.test(text) && !SENTINEL.test(text)) return text;
-  return `=?base64?${Buffer.from(text, 'utf8').toString('base64')}?=`;
 }

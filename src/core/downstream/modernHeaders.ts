@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { classifyInboundRequest, type JSONRPCMessage, type RequestId } from '@modelcontextprotocol/server';
-import { decodedHeader, paramHeaders } from '../base/paramHeaders.ts';
+import { decodedHeader, namedBy, paramHeaders } from '../base/paramHeaders.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
 
 /** Why a modern POST is not served, and how that is said. */
@@ -11,15 +11,6 @@ export interface ModernRefusal extends RpcError {
 
 const HEADER_MISMATCH = -32020;
 const INVALID_REQUEST = -32600;
-/** What a header has to repeat of a request, so that what stands in between can route by it. */
-const NAMED_BY: ReadonlyMap<string, string> = new Map([
-  ['tools/call', 'name'],
-  ['prompts/get', 'name'],
-  ['resources/read', 'uri'],
-  ['tasks/get', 'taskId'],
-  ['tasks/update', 'taskId'],
-  ['tasks/cancel', 'taskId'],
-]);
 /** Errors about the request itself, which HTTP is to show too. */
 const STATUS: ReadonlyMap<number, number> = new Map([
   [-32601, 404],
@@ -93,8 +84,8 @@ function mismatchIn(
 ): string | undefined {
   if (versionHeader === undefined) return 'MCP-Protocol-Version is missing';
   if (methodHeader === undefined) return 'Mcp-Method is missing';
-  const value = params?.[NAMED_BY.get(method) ?? ''];
-  if (typeof value !== 'string') return undefined;
+  const value = namedBy(method, params);
+  if (value === undefined) return undefined;
   if (nameHeader === undefined) return `Mcp-Name is missing, and the body names "${value}"`;
   return decodedHeader(nameHeader) === value ? undefined : `Mcp-Name is "${nameHeader}", and the body names "${value}"`;
 }
