@@ -1,4 +1,10 @@
-import type { JSONRPCMessage, JSONRPCRequest, RequestId, Transport } from '@modelcontextprotocol/server';
+import type {
+  JSONRPCMessage,
+  JSONRPCRequest,
+  MessageExtraInfo,
+  RequestId,
+  Transport,
+} from '@modelcontextprotocol/server';
 import { deferred } from './async.ts';
 import { messageOf } from './errors.ts';
 import { isObject } from './json.ts';
@@ -31,10 +37,19 @@ export type Reply =
   /** The signal aborted. */
   | { readonly kind: 'cancelled' };
 
+/** What a transport may tell of a message, beside what those of the SDK do. */
+export interface MessageOrigin extends MessageExtraInfo {
+  /** Our request on whose stream it came; undefined: it came on none, or the transport does not know. */
+  readonly relatedRequestId?: RequestId;
+}
+
 export interface PeerPorts {
-  /** A request of the other side. After the signal has aborted nobody waits for the answer. Must not reject. */
-  onRequest(request: JSONRPCRequest, signal: AbortSignal): Promise<Answer>;
-  onNotification(method: string, params: Params | undefined): void;
+  /**
+   * A request of the other side. After the signal has aborted nobody waits for the answer. Must not reject.
+   * @param relatedId our request on whose stream it came, where the transport tells it
+   */
+  onRequest(request: JSONRPCRequest, signal: AbortSignal, relatedId: RequestId | undefined): Promise<Answer>;
+  onNotification(method: string, params: Params | undefined, relatedId: RequestId | undefined): void;
   /** The conversation is over; called once. */
   onClose(): void;
   /** Something that ends neither a request nor the conversation. */
@@ -50,6 +65,8 @@ export interface PeerRequest {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Giving up is told by closing the stream of the request (MCP 2026-07-28, "Cancellation"), not by a notification. */
   readonly endsByStream?: boolean;
+  /** Is told the id of the request before it is sent: what comes on its stream is told by it. */
+  readonly onId?: (id: RequestId) => void;
 }
 
 const CANCELLED = 'notifications/cancelled';
@@ -72,7 +89,8 @@ export class Peer {
   constructor(transport: Transport, ports: PeerPorts) {
     this.transport = transport;
     this.ports = ports;
-    transport.onmessage = (message: JSONRPCMessage) => this.receive(message);
+    transport.onmessage = (message: JSONRPCMessage, origin?: MessageOrigin) =>
+      this.receive(message, origin?.relatedRequestId);
     transport.onerror = error => ports.onTrouble(error);
     // Whoever made the transport may watch its end too.
     const { onclose } = transport;
@@ -97,6 +115,7 @@ export class Peer {
     if (!this.isOpen) return { kind: 'closed' };
     if (signal.aborted) return { kind: 'cancelled' };
     const id = ++this.lastId;
+    options.onId?.(id);
     const settled = deferred<Reply>();
     this.asked.set(id, settled.resolve);
     const cancel = () => {
@@ -130,7 +149,7 @@ export class Peer {
     this.transport.send(message, options).catch((error: unknown) => this.ports.onTrouble(error));
   }
 
-  private receive(message: JSONRPCMessage): void {
+  private receive(message: JSONRPCMessage, relatedId: RequestId | undefined): void {
     if (!('method' in message)) {
       const id = idIn(message.id);
       // What comes late for a request that was given up is no surprise.
@@ -140,21 +159,21 @@ export class Peer {
         );
       }
     } else if ('id' in message) {
-      void this.answer(message);
+      void this.answer(message, relatedId);
     } else if (message.method === CANCELLED) {
       const { requestId, reason } = message.params ?? {};
       this.answering.get(requestId as RequestId)?.abort(reason);
     } else {
-      this.ports.onNotification(message.method, message.params);
+      this.ports.onNotification(message.method, message.params, relatedId);
     }
   }
 
-  private async answer(request: JSONRPCRequest): Promise<void> {
+  private async answer(request: JSONRPCRequest, relatedId: RequestId | undefined): Promise<void> {
     const { id } = request;
     const abort = new AbortController();
     this.answering.set(id, abort);
     const answer = await this.ports
-      .onRequest(request, abort.signal)
+      .onRequest(request, abort.signal, relatedId)
       .catch(
         (error: unknown): Answer => ({ kind: 'error', error: { code: INTERNAL_ERROR, message: messageOf(error) } }),
       );

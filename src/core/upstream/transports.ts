@@ -1,21 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import { existsSync } from 'node:fs';
-import {
-  type FetchLike,
-  isJSONRPCErrorResponse,
-  isJSONRPCRequest,
-  SdkHttpError,
-  SSEClientTransport,
-  SseError,
-  StreamableHTTPClientTransport,
-  type Transport,
-} from '@modelcontextprotocol/client';
+import { type FetchLike, SSEClientTransport, SseError, type Transport } from '@modelcontextprotocol/client';
 import type { Clock } from '../base/clock.ts';
-import { hasEnvelope } from '../base/envelope.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Launch } from '../config/schema.ts';
+import { HttpError } from './httpFetch.ts';
 import type { Failure } from './outcome.ts';
 import { type ChildEnd, NotSentError, StdioTransport } from './stdioTransport.ts';
+import { StreamableHttpTransport } from './streamableHttp.ts';
 
 export type TransportKind = 'stdio' | 'http' | 'sse';
 
@@ -38,8 +30,9 @@ export function transportsFor(
 ): { kind: TransportKind; create: () => Transport }[] {
   if (launch.kind === 'stdio') return [{ kind: 'stdio', create: () => stdio(launch, context) }];
   const url = new URL(launch.url);
-  const options = { fetch: fetchForTransport, requestInit: { headers: launch.headers } };
-  const http = { kind: 'http' as const, create: () => new StreamableHTTPClientTransport(url, options) as Transport };
+  const { headers } = launch;
+  const options = { fetch: fetchForSse, requestInit: { headers } };
+  const http = { kind: 'http' as const, create: () => new StreamableHttpTransport(url, headers, context.clock) };
   const sse = { kind: 'sse' as const, create: () => new SSEClientTransport(url, options) as Transport };
   return { http: [http], sse: [sse], auto: [http, sse] }[launch.type];
 }
@@ -58,47 +51,15 @@ function stdio(
   return transport;
 }
 
-/** A message was answered with an HTTP error. The SDK's own errors drop the status (SSE) and the headers. */
-class HttpError extends Error {
-  override readonly name = 'HttpError';
-  readonly status: number;
-
-  constructor({ status, headers }: Response) {
-    const retryAfter = headers.get('retry-after');
-    super(`the server answered HTTP ${status}${retryAfter ? ` (Retry-After: ${retryAfter})` : ''}`);
-    this.status = status;
-  }
-}
-
-const fetchForTransport: FetchLike = async (url, init) => {
+/** The SDK's own errors drop the status and the headers. */
+const fetchForSse: FetchLike = async (url, init) => {
   // The SDK gives every request of a transport one and the same signal, which Node takes for a leak past ten.
   if (init?.signal) setMaxListeners(0, init.signal);
   const response = await fetch(url, init);
   if (init?.method !== 'POST' || response.status < 400) return response;
-  const body = await response.text();
-  // The modern era answers some requests with an HTTP status and a JSON-RPC error: the error says more. A modern-only
-  // server so refuses `initialize` too.
-  if (response.status < 500 && answersOurRequest(body, init.body)) {
-    return new Response(body, { headers: { 'content-type': 'application/json' } });
-  }
+  await response.body?.cancel();
   throw new HttpError(response);
 };
-
-/** Whether a body is the JSON-RPC error for a modern request, or for `initialize`. */
-function answersOurRequest(body: string, sent: unknown): boolean {
-  const [answer, request] = [parsed(body), parsed(sent)];
-  if (!isJSONRPCErrorResponse(answer) || !isJSONRPCRequest(request) || answer.id !== request.id) return false;
-  return request.method === 'initialize' || hasEnvelope(request.params);
-}
-
-function parsed(text: unknown): unknown {
-  try {
-    return JSON.parse(String(text));
-  } catch {
-    // Not JSON: then it is not what is looked for.
-    return undefined;
-  }
-}
 
 /**
  * Says why a connection could not be opened, or ended.
@@ -156,7 +117,7 @@ export function mayBeSse(error: unknown): boolean {
 }
 
 function statusOf(error: unknown): number | undefined {
-  if (error instanceof HttpError || error instanceof SdkHttpError) return error.status;
+  if (error instanceof HttpError) return error.status;
   return error instanceof SseError ? error.code : undefined;
 }
 

@@ -1,0 +1,79 @@
+// What every HTTP exchange with a backend keeps to: redirects stay with the server, bodies have a limit, errors keep their status.
+
+/** A longer message is none; it ends its stream rather than the router's memory. */
+export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+const MAX_REDIRECTS = 5;
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+/** Of these a POST is sent again as it was. */
+const KEEP_METHOD: ReadonlySet<number> = new Set([307, 308]);
+
+/** A message was answered with an HTTP error. */
+export class HttpError extends Error {
+  override readonly name = 'HttpError';
+  readonly status: number;
+
+  constructor({ status, headers, url }: Response) {
+    const retryAfter = headers.get('retry-after');
+    const location = REDIRECTS.has(status) ? targetOf(url, headers) : undefined;
+    const notes = [
+      ...(retryAfter === null ? [] : [`Retry-After: ${retryAfter}`]),
+      ...(location ? [`it points to ${location.origin}${location.pathname}, which is not followed`] : []),
+    ];
+    super(`the server answered HTTP ${status}${notes.length > 0 ? ` (${notes.join('; ')})` : ''}`);
+    this.status = status;
+  }
+}
+
+/** A message exceeded {@link MAX_MESSAGE_BYTES}. */
+export class TooLongError extends Error {
+  override readonly name = 'TooLongError';
+
+  constructor() {
+    super(`a message exceeded ${MAX_MESSAGE_BYTES} bytes`);
+  }
+}
+
+/**
+ * `fetch`, but for redirects: one is followed only where it keeps the method and stays with the server, so that what the
+ * headers hold goes nowhere else. Any other is the response.
+ */
+export async function fetchWithinOrigin(
+  url: URL,
+  init: RequestInit & { readonly method: 'GET' | 'POST' | 'DELETE' },
+): Promise<Response> {
+  let at = url;
+  for (let followed = 0; ; followed++) {
+    const response = await fetch(at, { ...init, redirect: 'manual' });
+    if (!REDIRECTS.has(response.status) || followed === MAX_REDIRECTS) return response;
+    const target = targetOf(at.href, response.headers);
+    const keepsMethod = init.method === 'GET' || KEEP_METHOD.has(response.status);
+    if (!target || !keepsMethod || !isSameServer(at, target)) return response;
+    await response.body?.cancel();
+    at = target;
+  }
+}
+
+/** The whole body; rejects with {@link TooLongError}. */
+export async function textOf({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let bytes = 0;
+  for await (const chunk of body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > MAX_MESSAGE_BYTES) throw new TooLongError();
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function targetOf(url: string, headers: Headers): URL | undefined {
+  const location = headers.get('location') ?? '';
+  return location !== '' && URL.canParse(location, url) ? new URL(location, url) : undefined;
+}
+
+/** The same origin, or the same host with TLS. */
+function isSameServer(from: URL, to: URL): boolean {
+  if (to.username !== from.username || to.password !== from.password) return false;
+  const isUpgrade = from.protocol === 'http:' && to.protocol === 'https:' && !from.port && !to.port;
+  return from.origin === to.origin || (isUpgrade && from.hostname === to.hostname);
+}

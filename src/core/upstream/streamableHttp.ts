@@ -1,0 +1,388 @@
+// Streamable HTTP to one server (MCP "Transports", 2025-11-25 and 2026-07-28), behind the SDK's `Transport`.
+// Of our own because the SDK's validates every message and drops what it does not know, does not tell on whose stream one
+// came, and is most of what a call would cost. On `fetch`, because that is what the editor sends through its proxy.
+import type { JSONRPCMessage, RequestId, Transport, TransportSendOptions } from '@modelcontextprotocol/client';
+import { createParser } from 'eventsource-parser';
+import { deferred } from '../base/async.ts';
+import type { Clock } from '../base/clock.ts';
+import { hasEnvelope, versionIn } from '../base/envelope.ts';
+import { messageOf } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
+import { encodedHeader, namedBy } from '../base/paramHeaders.ts';
+import type { MessageOrigin } from '../base/peer.ts';
+import { Backoff } from '../health/backoff.ts';
+import { fetchWithinOrigin, HttpError, MAX_MESSAGE_BYTES, TooLongError, textOf } from './httpFetch.ts';
+
+const JSON_TYPE = 'application/json';
+const EVENTS_TYPE = 'text/event-stream';
+const AGAIN = { initialMs: 1000, multiplier: 2, maxMs: 60_000, jitter: 0.2 };
+/** However soon a server wants us back. */
+const MIN_PAUSE_MS = 50;
+/** A stream that was open for so long did not fail at once. */
+const STEADY_MS = 5000;
+/** How often in a row the stream of a request is asked for in vain. */
+const MAX_RESUMPTIONS = 5;
+/** 4xx that say "not now" rather than "not here". */
+const LATER: ReadonlySet<number> = new Set([408, 409, 425, 429]);
+
+/** A message of ours, or the wait for what belongs to none, over all the HTTP exchanges that it takes. */
+class Exchange {
+  /** Of the request; undefined: nothing is waited for. */
+  readonly id: RequestId | undefined;
+  readonly onStreamEnd: (() => void) | undefined;
+  /** Where its stream is taken up again. */
+  lastEventId: string | undefined;
+  /** What the server wants waited before that, in milliseconds. */
+  retryMs: number | undefined;
+  /** Whether its stream is to be taken up again: it is not answered yet, or is the one that belongs to no request. */
+  isWanted: boolean;
+  /** Whether its stream has been taken up before. */
+  wasOpen = false;
+  private abort = new AbortController();
+  private isOver = false;
+  private wake = () => {};
+
+  constructor(isWanted: boolean, id?: RequestId, onStreamEnd?: () => void) {
+    this.isWanted = isWanted;
+    this.id = id;
+    this.onStreamEnd = onStreamEnd;
+  }
+
+  get hasEnded(): boolean {
+    return this.isOver;
+  }
+
+  /** For one HTTP exchange. Each has its own: `fetch` never lets go of a signal. */
+  signal(): AbortSignal {
+    this.abort = new AbortController();
+    if (this.isOver) this.abort.abort();
+    return this.abort.signal;
+  }
+
+  async pause(ms: number, clock: Clock): Promise<void> {
+    if (this.isOver) return;
+    const { promise, resolve } = deferred();
+    const timer = clock.schedule(ms, resolve);
+    this.wake = resolve;
+    await promise;
+    timer.dispose();
+  }
+
+  /** Breaks off whatever it does. */
+  end(): void {
+    this.isOver = true;
+    this.isWanted = false;
+    this.abort.abort();
+    this.wake();
+  }
+}
+
+export class StreamableHttpTransport implements Transport {
+  /** Each request has a stream of its own, whose end says that nobody waits any more. */
+  readonly hasPerRequestStream = true;
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage, origin?: MessageOrigin) => void;
+  private readonly url: URL;
+  private readonly headers: Readonly<Record<string, string>>;
+  private readonly clock: Clock;
+  private readonly exchanges = new Set<Exchange>();
+  private session: string | undefined;
+  private protocolVersion: string | undefined;
+  private isClosed = false;
+
+  /** @param headers of every HTTP request */
+  constructor(url: URL, headers: Readonly<Record<string, string>>, clock: Clock) {
+    this.url = url;
+    this.headers = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+    this.clock = clock;
+  }
+
+  get sessionId(): string | undefined {
+    return this.session;
+  }
+
+  setProtocolVersion(version: string): void {
+    this.protocolVersion = version;
+  }
+
+  async start(): Promise<void> {}
+
+  /**
+   * Resolves when the server has taken the message, and if it answers in JSON, when that has been read.
+   * Rejects with {@link HttpError}, with what `fetch` threw, or because of what came instead of an answer.
+   */
+  async send(message: JSONRPCMessage, options: TransportSendOptions = {}): Promise<void> {
+    if (this.isClosed) throw new Error('the connection is closed');
+    const id = 'method' in message && 'id' in message ? message.id : undefined;
+    if ('method' in message && message.method === 'notifications/cancelled') this.forget(message.params?.requestId);
+    const exchange = new Exchange(id !== undefined, id, options.onRequestStreamEnd);
+    const { requestSignal } = options;
+    const cancel = () => exchange.end();
+    if (requestSignal?.aborted) cancel();
+    requestSignal?.addEventListener('abort', cancel, { once: true });
+    const end = this.begin(exchange, () => requestSignal?.removeEventListener('abort', cancel));
+    try {
+      const stream = await this.post(message, exchange, options.headers);
+      if (stream) void this.follow(exchange, stream).finally(end);
+      else end();
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** Takes leave of the server; rejects if it does not answer that well. */
+  async terminateSession(): Promise<void> {
+    if (this.session === undefined) return;
+    const exchange = new Exchange(false);
+    const end = this.begin(exchange);
+    try {
+      const response = await this.fetch('DELETE', {}, exchange);
+      await textOf(response);
+      if (!response.ok && response.status !== 405) throw new HttpError(response);
+      this.session = undefined;
+    } catch (error) {
+      this.tell(error);
+      throw error;
+    } finally {
+      end();
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    for (const exchange of this.exchanges) exchange.end();
+    this.onclose?.();
+  }
+
+  /** Counts an exchange among those that `close` breaks off, until what this gives is called. */
+  private begin(exchange: Exchange, onEnd?: () => void): () => void {
+    if (this.isClosed) exchange.end();
+    this.exchanges.add(exchange);
+    return () => {
+      this.exchanges.delete(exchange);
+      onEnd?.();
+    };
+  }
+
+  /** Posts a message, and reads an answer in JSON; one that is a stream is given back unread. */
+  private async post(
+    message: JSONRPCMessage,
+    exchange: Exchange,
+    ownHeaders: TransportSendOptions['headers'],
+  ): Promise<Response | undefined> {
+    const isInitialize = 'method' in message && message.method === 'initialize';
+    if (isInitialize) this.session = undefined;
+    const headers = {
+      ...ownHeaders,
+      'content-type': JSON_TYPE,
+      accept: `${JSON_TYPE}, ${EVENTS_TYPE}`,
+      ...modernHeaders(message),
+    };
+    const response = await this.fetch('POST', headers, exchange, JSON.stringify(message));
+    if (!response.ok) {
+      // Where the body breaks off, the status says enough.
+      const body = await textOf(response).catch(() => '');
+      const answer = response.status >= 400 && response.status < 500 ? refusalIn(body, message) : undefined;
+      if (answer === undefined) throw new HttpError(response);
+      this.receive(answer, exchange);
+      return undefined;
+    }
+    if (isInitialize) this.session = response.headers.get('mcp-session-id') ?? undefined;
+    const type = mediaTypeOf(response);
+    if (response.status !== 202 && type === EVENTS_TYPE) return response;
+    const body = await textOf(response);
+    if (response.status === 202) {
+      if ('method' in message && message.method === 'notifications/initialized') this.listen();
+    } else if (exchange.id !== undefined) {
+      if (type !== JSON_TYPE) throw new Error(`the server answered with ${type || 'no content type'} instead of JSON`);
+      this.receive(JSON.parse(body), exchange);
+      if (exchange.isWanted) throw new Error('what the server answered is no answer to the request');
+    }
+    return undefined;
+  }
+
+  /** Opens the stream for what belongs to no request, for as long as the server offers one. */
+  private listen(): void {
+    const exchange = new Exchange(true);
+    const end = this.begin(exchange);
+    void this.follow(exchange).finally(end);
+  }
+
+  /**
+   * Reads a stream until there is nothing more to wait for. One that ends or breaks before is taken up where it ended:
+   * that of a request only if the server gives its events ids, and not for ever; the other one always. Never rejects.
+   */
+  private async follow(exchange: Exchange, first?: Response): Promise<void> {
+    const backoff = new Backoff(AGAIN);
+    let failures = 0;
+    let response = first ?? (await this.reopen(exchange));
+    while (response !== 'refused') {
+      const opened = this.clock.now();
+      if (response) await this.read(response, exchange);
+      failures = response ? 0 : failures + 1;
+      if (this.clock.now() - opened >= STEADY_MS) backoff.reset();
+      if (!exchange.isWanted || (exchange.id !== undefined && !mayResume(exchange, failures))) break;
+      const askedFor = response && exchange.retryMs;
+      await exchange.pause(Math.max(askedFor ?? backoff.next(), MIN_PAUSE_MS), this.clock);
+      response = await this.reopen(exchange);
+    }
+    if (!exchange.hasEnded) exchange.onStreamEnd?.();
+  }
+
+  /** Asks for a stream; undefined: not now. */
+  private async reopen(exchange: Exchange): Promise<Response | 'refused' | undefined> {
+    if (!exchange.isWanted) return 'refused';
+    const { lastEventId } = exchange;
+    const headers = { accept: EVENTS_TYPE, ...(lastEventId !== undefined && { 'last-event-id': lastEventId }) };
+    try {
+      const response = await this.fetch('GET', headers, exchange);
+      const { ok, status, body } = response;
+      if (ok && mediaTypeOf(response) === EVENTS_TYPE) {
+        exchange.wasOpen = true;
+        return response;
+      }
+      await body?.cancel();
+      if (status === 405 || ok) return 'refused';
+      // A server that is restarting may refuse what it will give again.
+      const isFinal = status < 500 && !LATER.has(status) && (exchange.id !== undefined || !exchange.wasOpen);
+      return isFinal ? 'refused' : undefined;
+    } catch {
+      // Whether the server can be reached is found out, and told, by requests.
+      return undefined;
+    }
+  }
+
+  /** Reads a stream to its end. Never rejects: one that breaks has ended. */
+  private async read({ body }: Response, exchange: Exchange): Promise<void> {
+    const decoder = new TextDecoder();
+    let isTooLong = false;
+    const parser = createParser({
+      maxBufferSize: MAX_MESSAGE_BYTES,
+      onEvent: ({ id, event = 'message', data }) => {
+        if (id) exchange.lastEventId = id;
+        if (event === 'message' && data !== '') this.receiveText(data, exchange);
+      },
+      onRetry: ms => {
+        exchange.retryMs = ms;
+      },
+      onError: ({ type }) => {
+        isTooLong ||= type === 'max-buffer-size-exceeded';
+      },
+    });
+    try {
+      for await (const chunk of body ?? []) {
+        parser.feed(decoder.decode(chunk, { stream: true }));
+        if (isTooLong) throw new TooLongError();
+      }
+    } catch (error) {
+      if (exchange.hasEnded) return;
+      // It would be as long again.
+      if (isTooLong && exchange.id !== undefined) exchange.isWanted = false;
+      if (isTooLong || exchange.isWanted) this.tell(new Error(`a stream broke: ${reasonOf(error)}`, { cause: error }));
+    }
+  }
+
+  private receiveText(text: string, exchange: Exchange): void {
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (error) {
+      this.tell(new Error(`a message that is not JSON: ${messageOf(error)}`));
+      return;
+    }
+    this.receive(value, exchange);
+  }
+
+  /** Hands on a message, or those of a batch, whatever is in them. */
+  private receive(value: unknown, exchange: Exchange): void {
+    const origin: MessageOrigin | undefined = exchange.id === undefined ? undefined : { relatedRequestId: exchange.id };
+    for (const message of Array.isArray(value) ? value : [value]) {
+      if (this.isClosed) return;
+      if (!isObject(message)) {
+        this.tell(new Error('a message that is no object'));
+        continue;
+      }
+      if (!('method' in message)) this.forget(message.id);
+      this.onmessage?.(message as JSONRPCMessage, origin);
+    }
+  }
+
+  /** A request is answered, on whatever stream, or given up: its own stream is not taken up again. */
+  private forget(id: unknown): void {
+    for (const exchange of this.exchanges) {
+      // Some servers give a number back as a string.
+      if (exchange.id !== undefined && String(exchange.id) === String(id)) exchange.isWanted = false;
+    }
+  }
+
+  private fetch(
+    method: 'GET' | 'POST' | 'DELETE',
+    headers: Readonly<Record<string, string>>,
+    exchange: Exchange,
+    body?: string,
+  ): Promise<Response> {
+    const ours = {
+      ...this.headers,
+      ...(this.session !== undefined && { 'mcp-session-id': this.session }),
+      ...(this.protocolVersion !== undefined && { 'mcp-protocol-version': this.protocolVersion }),
+    };
+    const init = {
+      method,
+      headers: { ...ours, ...headers },
+      signal: exchange.signal(),
+      ...(body !== undefined && { body }),
+    };
+    return fetchWithinOrigin(this.url, init);
+  }
+
+  private tell(error: unknown): void {
+    this.onerror?.(error instanceof Error ? error : new Error(messageOf(error)));
+  }
+}
+
+function mayResume({ lastEventId }: Exchange, failures: number): boolean {
+  return lastEventId !== undefined && failures < MAX_RESUMPTIONS;
+}
+
+/** What a modern server wants said by headers too (MCP 2026-07-28, "Streamable HTTP", standard request headers). */
+function modernHeaders(message: JSONRPCMessage): Record<string, string> {
+  if (!('method' in message)) return {};
+  const { method, params } = message;
+  const version = versionIn(params);
+  if (version === undefined) return {};
+  const name = namedBy(method, params);
+  return {
+    'mcp-protocol-version': version,
+    'mcp-method': method,
+    ...(name !== undefined && { 'mcp-name': encodedHeader(name) }),
+  };
+}
+
+/**
+ * The JSON-RPC error in the body of an HTTP 4xx, if that is how a modern request is refused: it says more than the status.
+ * A modern-only server so refuses `initialize` too.
+ */
+function refusalIn(body: string, sent: JSONRPCMessage): unknown {
+  if (!('method' in sent && 'id' in sent)) return undefined;
+  if (sent.method !== 'initialize' && !hasEnvelope(sent.params)) return undefined;
+  try {
+    const answer: unknown = JSON.parse(body);
+    return isObject(answer) && answer.id === sent.id && isObject(answer.error) ? answer : undefined;
+  } catch {
+    // Not JSON: then the status is all there is.
+    return undefined;
+  }
+}
+
+function mediaTypeOf({ headers }: Response): string {
+  const [type = ''] = (headers.get('content-type') ?? '').split(';');
+  return type.trim().toLowerCase();
+}
+
+/** What `fetch` throws says little; its cause says it. */
+function reasonOf(error: unknown): string {
+  return messageOf(error instanceof Error ? (error.cause ?? error) : error);
+}
