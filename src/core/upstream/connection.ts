@@ -1,4 +1,4 @@
-import { SseError, type Transport } from '@modelcontextprotocol/client';
+import { type RequestId, SseError, type Transport } from '@modelcontextprotocol/client';
 import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
@@ -32,7 +32,10 @@ export interface CallInFlight {
   pause(): Disposable;
 }
 
-/** Where a connection reports to; `calls` are those in flight on it, oldest first. */
+/**
+ * Where a connection reports to. `calls` are those that it may be about: the one on whose stream it came, where each has
+ * its own; otherwise all that are in flight, oldest first.
+ */
 export interface ConnectionPorts {
   /** A notification of the backend; progress bears the token of the one call that it is about. */
   onNotification(method: string, params: Params | undefined, calls: readonly CallInFlight[]): void;
@@ -82,8 +85,8 @@ export class Connection {
   private readonly clientInfo: Implementation;
   private readonly clock: Clock;
   private readonly ports: ConnectionPorts;
-  /** Those that are in flight, and for a while those that were given up. */
-  private readonly calls = new Set<CallInFlight>();
+  /** Those that are in flight, and for a while those that were given up, with the ids of the messages that each is made of. */
+  private readonly calls = new Map<CallInFlight, Set<RequestId>>();
   private readonly abandoned = new Set<Disposable>();
   private readonly progress = new Map<string, (params: Params) => void>();
   private introduction: Introduction | undefined;
@@ -99,8 +102,9 @@ export class Connection {
     this.clock = clock;
     this.ports = ports;
     this.peer = new Peer(transport, {
-      onRequest: (request, signal) => this.answer(request.method, request.params, signal),
-      onNotification: (method, params) => this.receive(method, params),
+      onRequest: (request, signal, relatedId) =>
+        this.answer(request.method, request.params, this.callsOn(relatedId), signal),
+      onNotification: (method, params, relatedId) => this.receive(method, params, relatedId),
       onClose: () => this.endWith(failureOf(undefined, transport)),
       onTrouble: error => {
         // The SDK's SSE would come back by itself, to a server that may know nothing of our session.
@@ -161,12 +165,14 @@ export class Connection {
     const cancel = () => abort.abort(options.signal.reason);
     options.signal.addEventListener('abort', cancel, { once: true });
     const call = options.caller && { caller: options.caller, pause: () => deadline.pause() };
-    if (call) this.calls.add(call);
+    const ids = new Set<RequestId>();
+    if (call) this.calls.set(call, ids);
+    const onId = (id: RequestId) => void ids.add(id);
     const token = this.relayProgress(params, deadline, call);
     const sent = token === undefined ? params : { ...params, _meta: { ...metaOf(params), progressToken: token } };
     const reply = await (this.era === 'modern'
-      ? this.exchangeModern(method, sent, abort.signal, options, call)
-      : this.peer.request(method, sent, { signal: abort.signal }));
+      ? this.exchangeModern(method, sent, abort.signal, options, onId, call)
+      : this.peer.request(method, sent, { signal: abort.signal, onId }));
     deadline.dispose();
     options.signal.removeEventListener('abort', cancel);
     if (call) this.leave(call, reply);
@@ -196,6 +202,7 @@ export class Connection {
     params: Params | undefined,
     signal: AbortSignal,
     { caller, headers }: RequestOptions,
+    onId: (id: RequestId) => void,
     call: CallInFlight | undefined,
   ): Promise<Reply> {
     const client = caller?.client ?? { info: undefined, capabilities: {}, logLevel: undefined };
@@ -206,6 +213,7 @@ export class Connection {
         {
           signal,
           headers,
+          onId,
           endsByStream: this.endsByStream,
         },
       );
@@ -302,19 +310,31 @@ export class Connection {
     this.ports.onTrouble(messageOf(error).replace(/\s+/g, ' ').slice(0, MAX_TROUBLE_LENGTH));
   }
 
-  private async answer(method: string, params: Params | undefined, signal: AbortSignal): Promise<Answer> {
+  /** The call on whose stream something came, if it is still in flight; all of them where that is not told. */
+  private callsOn(requestId: RequestId | undefined): CallInFlight[] {
+    const calls = [...this.calls];
+    return (requestId === undefined ? calls : calls.filter(([, ids]) => ids.has(requestId))).map(([call]) => call);
+  }
+
+  private async answer(
+    method: string,
+    params: Params | undefined,
+    calls: readonly CallInFlight[],
+    signal: AbortSignal,
+  ): Promise<Answer> {
     if (method === 'ping') return { kind: 'result', result: {} };
     if (this.era === 'modern') {
       const message = `Method not found: ${method}; in this protocol version a server asks in its results`;
       return { kind: 'error', error: { code: METHOD_NOT_FOUND, message } };
     }
-    return this.ports.onRequest(method, params, [...this.calls], signal);
+    return this.ports.onRequest(method, params, calls, signal);
   }
 
-  private receive(method: string, params: Params | undefined): void {
+  private receive(method: string, params: Params | undefined, relatedId: RequestId | undefined): void {
     if (method === ACKNOWLEDGED) this.changes?.acknowledge();
-    else if (method !== 'notifications/progress') this.ports.onNotification(method, untagged(params), [...this.calls]);
-    else if (params) this.progress.get(String(params.progressToken))?.(params);
+    else if (method !== 'notifications/progress') {
+      this.ports.onNotification(method, untagged(params), this.callsOn(relatedId));
+    } else if (params) this.progress.get(String(params.progressToken))?.(params);
   }
 
   /** Gives a request that asks for progress a token of our own; its notifications carry the caller's again. */
