@@ -1,5 +1,6 @@
 // Who is asked, where several clients call the same backend at once. On a connection of its own (`session: per_client`) each client gets
-// what is meant for it; on a shared one nobody ever gets what is meant for another, even if that means that nobody is asked.
+// what is meant for it; on a shared one nobody ever gets what is meant for another, even if that means that nobody is asked. Over HTTP a
+// question comes on the stream of the call that it is about, so there it is always known.
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,8 +50,9 @@ for (const transport of ['stdio', 'HTTP'] as const) {
         if (answer.error) assert.match(answer.error.message, /session: per_client/, label);
         else assert.deepEqual(answer.answer, answerOf(client), label);
       }
-      // On one pipe nobody can know while others are in flight; an HTTP backend says it by the stream on which it asks.
+      // On one pipe nobody can know while others are in flight; over HTTP each call is asked about on its own stream.
       if (transport === 'stdio') assert.ok(refused.length >= ROUNDS * (CLIENTS - 1), `${refused.length} refused`);
+      else assert.deepEqual([asked.length, refused.length], [ROUNDS * CLIENTS, 0]);
       const told = log.filter(line => line.includes('session: per_client'));
       assert.equal(told.length, refused.length, 'a line for each');
       for (const line of told) assert.match(line, /"asking"/);
@@ -70,6 +72,21 @@ test('a sole call on a shared connection asks its client, however many others ar
     others.flatMap(({ received }) => received.filter(isRequest)),
     [],
   );
+});
+
+test('on a shared connection over HTTP each of two clients with calls in flight gets its own question', async t => {
+  const { gateway, log } = await start(t, 'shared', 'HTTP');
+  const clients = await Promise.all([asker(gateway, 0), asker(gateway, 1)]);
+  const calls = await Promise.all(clients.map((client, n) => beginAsking(client, 'form', `${n}/mine`)));
+  // The one that began first asks last: neither the oldest nor the newest call is the one that asks.
+  for (const n of [1, 0]) {
+    await clients[n]?.callTool('asking__go', { label: `${n}/mine` });
+    const answered = await calls[n]?.answer;
+    assert.deepEqual(answered?.result.structuredContent.answer, answerOf(n));
+  }
+  const questions = clients.map(({ received }) => received.filter(isRequest).map(({ params }) => params?.message));
+  assert.deepEqual(questions, [['asking: 0/mine'], ['asking: 1/mine']]);
+  assert.deepEqual(log, []);
 });
 
 describe('What a backend is offered', () => {

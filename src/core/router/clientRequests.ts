@@ -41,8 +41,8 @@ const USUAL_LEVEL = 'info';
  * What backends want of clients, brought to the right one.
  *
  * On a connection of the client's own (`session: per_client`) that is this client. On a shared one it is the client whose
- * call is in flight; with calls of several clients in flight nobody can know, and the request is refused rather than shown
- * to the wrong person.
+ * call is in flight: over HTTP the call on whose stream it comes. Where that is not told and calls of several clients are in
+ * flight, nobody can know, and the request is refused rather than shown to the wrong person.
  */
 export class ClientRequests {
   private readonly sessions = new Map<string, ClientSession>();
@@ -153,7 +153,7 @@ export class ClientRequests {
       this.remember(elicitationKey(backend, params.elicitationId), asked.sessionId);
     }
     this.log.info(`${backend.name} asks the client: ${method}`);
-    // Nobody knows which of the client's calls it is about: the clocks of all of them stand still.
+    // Where nobody knows which of the client's calls it is about, the clocks of all of them stand still.
     const pauses = origin.calls.filter(({ caller }) => caller.sessionId === asked.sessionId).map(call => call.pause());
     const progressToken = `switchyard-${++this.lastToken}`;
     const token = metaOf(exposed)?.progressToken;
