@@ -1,9 +1,10 @@
 // Our side of Streamable HTTP, against small real servers that say exactly what a test wants.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { getEventListeners, once, setMaxListeners } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../../src/core/base/clock.ts';
 import type { MessageOrigin } from '../../../src/core/base/peer.ts';
 import { HttpError, MAX_MESSAGE_BYTES } from '../../../src/core/upstream/httpFetch.ts';
@@ -298,7 +299,8 @@ describe('A redirect', () => {
     const told = `it points to ${other.url.href}, which is not followed`;
     await assert.rejects(scene.ask(1), { message: `the server answered HTTP 307 (${told})` });
     assert.deepEqual(other.requests, []);
-    scene.handle = response => response.writeHead(302, { location: '/there' }).end();
+    scene.handle = (response, { url, body }) =>
+      url === '/mcp' ? response.writeHead(302, { location: '/there' }).end() : json(response, result(body?.id));
     await assert.rejects(scene.ask(2), { status: 302 });
     scene.handle = response => response.writeHead(307, { location: '/mcp' }).end();
     await assert.rejects(scene.ask(3), { status: 307 });
@@ -434,7 +436,7 @@ describe('The stream that belongs to no request', () => {
       await eventually('the GET', () => requests.length === 2);
       // The answer to this comes after that to the GET.
       await transport.send({ jsonrpc: '2.0', method: 'notifications/other' });
-      await new Promise(resolve => setTimeout(resolve, 50));
+      await sleep(50);
       assert.deepEqual([clock.pending, errors], [0, []]);
     });
   }
@@ -525,16 +527,20 @@ describe('What is broken off', () => {
     await assert.rejects(ask(4), /closed/);
   });
 
-  test('many times causes no warning', async t => {
+  test('many times by the same signal holds on to nothing, and causes no warning', async t => {
     const warnings: Error[] = [];
     const onWarning = (warning: Error) => warnings.push(warning);
     process.on('warning', onWarning);
     t.after(() => process.off('warning', onWarning));
-    const { ask } = await start(t, (response, { body }) => json(response, result(body.id)));
+    const { ask, messages } = await start(t, (response, { body }) =>
+      body.method === 'ping' ? json(response, result(body.id)) : streaming(response, event(result(body.id))).end(),
+    );
     const { signal } = new AbortController();
+    setMaxListeners(0, signal);
     for (let n = 0; n < 30; n++) await ask(n, 'ping', {}, { requestSignal: signal });
-    await Promise.all(Array.from({ length: 30 }, (_, n) => ask(100 + n)));
-    await new Promise(setImmediate);
+    await Promise.all(Array.from({ length: 30 }, (_, n) => ask(100 + n, 'tools/call', {}, { requestSignal: signal })));
+    await eventually('the answers', () => messages.length === 60);
+    await eventually('the ends', () => getEventListeners(signal, 'abort').length === 0);
     assert.deepEqual(warnings, []);
   });
 });
