@@ -89,8 +89,14 @@ export class Peer {
   constructor(transport: Transport, ports: PeerPorts) {
     this.transport = transport;
     this.ports = ports;
-    transport.onmessage = (message: JSONRPCMessage, origin?: MessageOrigin) =>
-      this.receive(message, origin?.relatedRequestId);
+    transport.onmessage = (message: JSONRPCMessage, origin?: MessageOrigin) => {
+      try {
+        this.receive(message, origin?.relatedRequestId);
+      } catch (error) {
+        // What one side sends, such as JSON nested without end, must not end the other.
+        ports.onTrouble(error);
+      }
+    };
     transport.onerror = error => ports.onTrouble(error);
     // Whoever made the transport may watch its end too.
     const { onclose } = transport;
@@ -153,7 +159,7 @@ export class Peer {
     if (!('method' in message)) {
       const id = idIn(message.id);
       // What comes late for a request that was given up is no surprise.
-      if (!this.settle(id, replyIn(message)) && !(id <= this.lastId)) {
+      if (!this.settle(id, replyIn(message)) && !(id > 0 && id <= this.lastId)) {
         this.ports.onTrouble(
           new Error(`a message that is neither a request nor an answer: ${JSON.stringify(message)}`),
         );
