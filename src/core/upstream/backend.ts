@@ -1,5 +1,6 @@
 import { type Deferred, deferred } from '../base/async.ts';
 import type { Disposable } from '../base/disposable.ts';
+import type { Era } from '../base/envelope.ts';
 import { paramHeaders } from '../base/paramHeaders.ts';
 import type { Params } from '../base/peer.ts';
 import type { BackendConfig } from '../config/schema.ts';
@@ -66,6 +67,8 @@ export class Backend {
   private stateChanges: Deferred[] = [];
   private readonly lastWords = new LastWords();
   private starts = 0;
+  /** Whether it is taken to be of the era that it was of last. */
+  private isEraKnown = true;
   /** What was told of the last failure: the same again is not worth telling. */
   private told = '';
   private ending: Promise<void> = Promise.resolve();
@@ -338,6 +341,10 @@ export class Backend {
     }
   }
 
+  private get knownEra(): Era | undefined {
+    return this.isEraKnown ? this.introduced?.era : undefined;
+  }
+
   private get connection(): Connection | undefined {
     return 'connection' in this.life ? this.life.connection : undefined;
   }
@@ -364,8 +371,10 @@ export class Backend {
     let connection: Connection | undefined;
     // An end before it is ours is found below.
     const onEnd = (failure: Failure) => void (connection && this.lose(connection, failure));
-    const attempted = await this.open({ knownEra: this.introduced?.era }, undefined, onEnd, signal);
+    const attempted = await this.open({ knownEra: this.knownEra }, undefined, onEnd, signal);
     connection = attempted.ok ? attempted.value.connection : undefined;
+    // One that has changed its era may leave what it does not know unanswered.
+    this.isEraKnown = attempted.ok || attempted.failure.code !== 'start-timeout';
     if (signal.aborted) await connection?.close();
     else if (!attempted.ok) this.fail(attempted.failure, false);
     else if (attempted.value.connection.end) this.fail(attempted.value.connection.end, false);
@@ -384,7 +393,7 @@ export class Backend {
         if (isSubscribed && this.life.state.kind === 'ready') void this.clients.for(caller);
       });
     };
-    const options = { knownEra: this.introduced?.era, capabilities, readsLists: false };
+    const options = { knownEra: this.knownEra, capabilities, readsLists: false };
     const opened = await this.open(options, caller.sessionId, lost, signal);
     if (!opened.ok) return opened;
     const { connection } = opened.value;

@@ -1,7 +1,11 @@
 import { LATEST_PROTOCOL_VERSION, SUPPORTED_PROTOCOL_VERSIONS, type Transport } from '@modelcontextprotocol/client';
 import { type Era, enveloped, type Implementation, MODERN_VERSION, serverInfoIn } from '../base/envelope.ts';
+import { messageOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import type { Params, Peer, Reply } from '../base/peer.ts';
+import { mayBeSse } from './transports.ts';
+
+const METHOD_NOT_FOUND = -32601;
 
 /** What a backend tells of itself when a connection is made. */
 export interface Introduction {
@@ -42,9 +46,15 @@ export async function shakeHands(
     era === 'modern' ? discover(peer, options, signal) : initialize(peer, transport, options, signal);
   const reply = await greet(first);
   if (isIntroduction(reply)) return reply;
-  const other = reply.kind === 'error' && second ? await greet(second) : reply;
+  // A legacy server on HTTP refuses what comes without a session, before it looks at what that is.
+  const isRefused = reply.kind === 'error' || (first === 'modern' && reply.kind === 'unsent' && mayBeSse(reply.error));
+  const other = isRefused && second ? await greet(second) : reply;
   if (isIntroduction(other)) return other;
-  throw refusalIn(reply, first === 'modern' ? 'server/discover' : 'initialize');
+  const method = (era: Era | undefined) => (era === 'modern' ? 'server/discover' : 'initialize');
+  const refusal = refusalIn(reply, method(first));
+  // That it has no such method says only that it is of the other era.
+  const isNews = other !== reply && other.kind === 'error' && other.error.code !== METHOD_NOT_FOUND;
+  throw isNews ? new Error(`${messageOf(refusal)}; ${messageOf(refusalIn(other, method(second)))}`) : refusal;
 }
 
 async function initialize(
@@ -105,12 +115,17 @@ function refusalIn(reply: Reply, method: string): unknown {
     case 'unsent':
       return reply.error;
     case 'error':
-      return new Error(`${method} was refused: ${reply.error.message}`);
+      return new Error(`${method} was refused: ${reply.error.message}${supportedIn(reply.error.data)}`);
     case 'closed':
       return undefined;
     default:
       return new Error(`${method} was not answered`);
   }
+}
+
+/** The versions that a server tells with -32022. */
+function supportedIn(data: unknown): string {
+  return isObject(data) && Array.isArray(data.supported) ? `; it speaks ${JSON.stringify(data.supported)}` : '';
 }
 
 function isImplementation(value: unknown): value is Implementation {

@@ -110,7 +110,7 @@ const CONNECT_TIMEOUT = 'UND_ERR_CONNECT_TIMEOUT';
 const OTHER_SIDE_CLOSED = 'UND_ERR_SOCKET';
 const NO_CONNECTION = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN', CONNECT_TIMEOUT]);
 
-/** Whether a server that refused Streamable HTTP like this may be one of the older HTTP+SSE kind. */
+/** Whether a server that refused Streamable HTTP like this may be one of the older HTTP+SSE kind, or of another era. */
 export function mayBeSse(error: unknown): boolean {
   const status = statusOf(error);
   return status !== undefined && status >= 400 && status < 500 && status !== 401 && status !== 403;
