@@ -1,4 +1,4 @@
-import { deferred } from '../base/async.ts';
+import { type Deferred, deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import { enveloped, type Implementation } from '../base/envelope.ts';
@@ -31,8 +31,12 @@ export class ChangeStream implements Disposable {
   private readonly ports: ChangeStreamPorts;
   private readonly uris = new Set<string>();
   private readonly backoff = new Backoff(AGAIN);
-  private current = new AbortController();
-  private acknowledged = deferred();
+  /** The stream that the backend has agreed to; it stays until it has agreed to the next. */
+  private current: AbortController | undefined;
+  /** The stream that it was asked for and has not agreed to yet: one at a time. */
+  private opening: { readonly abort: AbortController; readonly over: Deferred } | undefined;
+  /** What is listened for has changed since it was asked. */
+  private isOutdated = false;
   private retry: Disposable | undefined;
   private wasOpen = false;
 
@@ -43,21 +47,23 @@ export class ChangeStream implements Disposable {
 
   open(): void {
     this.retry?.dispose();
-    const before = this.current;
-    const abort = new AbortController();
-    this.current = abort;
-    this.acknowledged = deferred();
-    // The one before goes only now: no change falls between the two.
-    void this.acknowledged.promise.then(() => before.abort('another stream has taken its place'));
-    void this.listen(abort);
+    this.isOutdated = this.opening !== undefined;
+    if (this.isOutdated) return;
+    this.opening = { abort: new AbortController(), over: deferred() };
+    void this.listen(this.opening.abort);
   }
 
   /** The backend has agreed to the newest stream. */
   acknowledge(): void {
-    this.acknowledged.resolve();
+    const { opening } = this;
+    if (!opening) return;
+    // The one before goes only now: no change falls between the two.
+    this.current?.abort('another stream has taken its place');
+    this.current = opening.abort;
     this.backoff.reset();
     if (this.wasOpen) this.ports.onGap();
     this.wasOpen = false;
+    this.opened();
   }
 
   /** Adds a resource to what is listened for, or removes it; resolves when the backend knows, or cannot, or the signal aborts. */
@@ -66,15 +72,17 @@ export class ChangeStream implements Disposable {
     if (wanted) this.uris.add(uri);
     else this.uris.delete(uri);
     this.open();
-    const { promise, resolve } = this.acknowledged;
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    await promise;
+    const givenUp = deferred();
+    signal.addEventListener('abort', () => givenUp.resolve(), { once: true });
+    while (this.opening && !signal.aborted) await Promise.race([this.opening.over.promise, givenUp.promise]);
   }
 
   dispose(): void {
     this.retry?.dispose();
-    this.current.abort('closed');
-    this.acknowledged.resolve();
+    this.isOutdated = false;
+    this.current?.abort('closed');
+    this.opening?.abort.abort('closed');
+    this.opened();
   }
 
   private async listen(abort: AbortController): Promise<void> {
@@ -87,24 +95,36 @@ export class ChangeStream implements Disposable {
     };
     const params = enveloped({ notifications }, { info: clientInfo, capabilities: {}, logLevel: undefined });
     const reply = await this.peer.request('subscriptions/listen', params, { signal: abort.signal, endsByStream });
-    if (this.current === abort && !abort.signal.aborted) this.ended(reply);
+    if (!abort.signal.aborted) this.ended(abort, reply);
   }
 
-  private ended(reply: Reply): void {
-    this.acknowledged.resolve();
+  private ended(abort: AbortController, reply: Reply): void {
+    const wasCurrent = this.current === abort;
+    if (wasCurrent) this.current = undefined;
     switch (reply.kind) {
       case 'closed':
-        return;
+        break;
       case 'unsent':
         this.ports.onLost(reply.error);
-        return;
+        break;
       case 'error':
         // It does not offer this: its lists are read again when they get old.
         this.ports.onTrouble(`it does not tell of changes (subscriptions/listen: ${reply.error.message})`);
-        return;
+        break;
       default:
-        this.wasOpen = true;
-        this.retry = this.ports.clock.schedule(this.backoff.next(), () => this.open());
+        this.wasOpen ||= wasCurrent;
+        // Another that is on its way takes its place.
+        if (!wasCurrent || !this.opening)
+          this.retry = this.ports.clock.schedule(this.backoff.next(), () => this.open());
     }
+    if (this.opening?.abort === abort) this.opened();
+  }
+
+  /** What was asked for has been answered, or never will be. */
+  private opened(): void {
+    const { opening } = this;
+    this.opening = undefined;
+    if (this.isOutdated) this.open();
+    opening?.over.resolve();
   }
 }
