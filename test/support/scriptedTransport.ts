@@ -1,9 +1,9 @@
 import type { JSONRPCMessage, RequestId, Transport, TransportSendOptions } from '@modelcontextprotocol/server';
 
 export interface Sent {
-  readonly id?: RequestId;
-  readonly method?: string;
-  readonly params?: Record<string, unknown>;
+  readonly id?: RequestId | undefined;
+  readonly method?: string | undefined;
+  readonly params?: Record<string, unknown> | undefined;
   readonly result?: unknown;
   readonly error?: unknown;
   readonly options: TransportSendOptions;

@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict';
+import { describe, it, test } from 'node:test';
+import { Peer } from '../../../src/core/base/peer.ts';
+import { ACKNOWLEDGED, ChangeStream } from '../../../src/core/upstream/changeStream.ts';
+import type { BareHttpClient } from '../../support/bareClient.ts';
+import { eventually } from '../../support/eventually.ts';
+import { FakeClock } from '../../support/fakeClock.ts';
+import { fixtureCommand, httpFixture } from '../../support/fixtures.ts';
+import { startGateway } from '../../support/gateway.ts';
+import { ScriptedTransport } from '../../support/scriptedTransport.ts';
+
+const NEVER = new AbortController().signal;
+const LISTEN = 'subscriptions/listen';
+/** Longer than anything takes that waits for nothing outside. */
+const turn = () => new Promise(resolve => setImmediate(resolve));
+
+/** A stream of changes to a backend that the test plays. */
+async function stream({ endsByStream = false } = {}) {
+  const clock = new FakeClock();
+  const transport = new ScriptedTransport();
+  const told: string[] = [];
+  const fail = () => assert.fail();
+  const peer = new Peer(transport, {
+    onRequest: fail,
+    onNotification: method => method === ACKNOWLEDGED && changes.acknowledge(),
+    onClose: () => {},
+    onTrouble: fail,
+  });
+  const changes = new ChangeStream(peer, {
+    clock,
+    clientInfo: { name: 'switchyard', version: '0' },
+    endsByStream,
+    onGap: () => told.push('gap'),
+    onLost: error => told.push(`lost: ${error}`),
+    onTrouble: line => told.push(line),
+  });
+  await peer.start();
+  const listens = () => transport.of(LISTEN);
+  return {
+    changes,
+    clock,
+    transport,
+    told,
+    listens,
+    /** What each listened for, in the order in which they were asked for. */
+    uris: () => listens().map(({ params }) => (params?.notifications as Record<string, unknown>).resourceSubscriptions),
+    acknowledge: () => transport.say({ method: ACKNOWLEDGED }),
+    /** The ids of the streams that the backend was told to end. */
+    ended: () => transport.of('notifications/cancelled').map(({ params }) => params?.requestId),
+    subscribe: (uri: string, wanted = true, signal = NEVER) => {
+      const subscribed = { isDone: false, done: Promise.resolve() };
+      subscribed.done = changes.subscribe(uri, wanted, signal).then(() => {
+        subscribed.isDone = true;
+      });
+      return subscribed;
+    },
+  };
+}
+
+describe('A stream of changes', () => {
+  it('is one request for all lists', async () => {
+    const { changes, listens } = await stream();
+    changes.open();
+    assert.deepEqual(
+      listens().map(({ params }) => params?.notifications),
+      [{ toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true }],
+    );
+  });
+
+  it('goes only when the one that takes its place is agreed to', async () => {
+    const { changes, acknowledge, subscribe, uris, ended } = await stream();
+    changes.open();
+    acknowledge();
+    const subscribed = subscribe('a:1');
+    await turn();
+    assert.deepEqual([uris(), ended(), subscribed.isDone], [[undefined, ['a:1']], [], false]);
+    acknowledge();
+    await subscribed.done;
+    assert.deepEqual(ended(), [1]);
+    const left = subscribe('a:1', false);
+    acknowledge();
+    await left.done;
+    assert.deepEqual(
+      [uris(), ended()],
+      [
+        [undefined, ['a:1'], undefined],
+        [1, 2],
+      ],
+    );
+  });
+
+  it('is not opened anew for what it covers already', async () => {
+    const { changes, acknowledge, subscribe, listens } = await stream();
+    changes.open();
+    acknowledge();
+    const subscribed = subscribe('a:1');
+    acknowledge();
+    await subscribed.done;
+    await subscribe('a:1').done;
+    await subscribe('a:2', false).done;
+    assert.equal(listens().length, 2);
+  });
+
+  it('covers what is subscribed to while it is opened, and nobody waits in vain', async () => {
+    const { changes, acknowledge, subscribe, uris, ended } = await stream();
+    changes.open();
+    const subscribed = ['a:1', 'a:2', 'a:3'].map(uri => subscribe(uri));
+    await turn();
+    acknowledge();
+    await turn();
+    assert.deepEqual(
+      subscribed.map(({ isDone }) => isDone),
+      [false, false, false],
+      'the first stream does not cover them',
+    );
+    acknowledge();
+    await Promise.all(subscribed.map(({ done }) => done));
+    assert.deepEqual(uris().at(-1), ['a:1', 'a:2', 'a:3']);
+    assert.deepEqual(ended(), [1]);
+  });
+
+  it('comes back after it broke, and then tells of a gap', async () => {
+    const { changes, clock, transport, told, acknowledge, subscribe, uris, listens } = await stream();
+    changes.open();
+    acknowledge();
+    const subscribed = subscribe('a:1');
+    acknowledge();
+    await subscribed.done;
+    transport.say({ id: 2, result: {} });
+    await turn();
+    clock.advance(390);
+    assert.equal(listens().length, 2, 'not at once');
+    clock.advance(300);
+    assert.deepEqual([uris().at(-1), told], [['a:1'], []]);
+    acknowledge();
+    assert.deepEqual(told, ['gap']);
+    acknowledge();
+    assert.deepEqual(told, ['gap'], 'once');
+  });
+
+  it('comes back ever more slowly from a backend that ends it again and again', async () => {
+    const { changes, clock, transport, listens } = await stream();
+    changes.open();
+    const waits: number[] = [];
+    for (let n = 1; n <= 12; n++) {
+      transport.say({ id: n, result: {} });
+      await turn();
+      const from = clock.now();
+      while (listens().length === n) clock.advance(100);
+      waits.push(clock.now() - from);
+    }
+    assert.ok((waits[0] ?? 0) < 700, `${waits}`);
+    assert.ok((waits.at(-1) ?? 0) > 20_000, `${waits}`);
+  });
+
+  it('is not asked for again where it is refused, which is told', async () => {
+    const { changes, clock, transport, told, listens } = await stream();
+    changes.open();
+    transport.say({ id: 1, error: { code: -32601, message: 'Method not found' } });
+    await turn();
+    clock.advance(600_000);
+    assert.deepEqual(told, ['it does not tell of changes (subscriptions/listen: Method not found)']);
+    assert.equal(listens().length, 1);
+  });
+
+  it('stays where another that is to take its place is refused', async () => {
+    const { changes, transport, acknowledge, subscribe, ended } = await stream();
+    changes.open();
+    acknowledge();
+    const subscribed = subscribe('a:1');
+    transport.say({ id: 2, error: { code: -32602, message: 'no such resource' } });
+    await subscribed.done;
+    assert.deepEqual(ended(), []);
+  });
+
+  it('that is never agreed to holds nobody longer than they want to wait', async () => {
+    const { changes, subscribe, ended } = await stream();
+    changes.open();
+    const abort = new AbortController();
+    const subscribed = subscribe('a:1', true, abort.signal);
+    await turn();
+    assert.equal(subscribed.isDone, false);
+    abort.abort();
+    await subscribed.done;
+    assert.deepEqual(ended(), [], 'it is not for them alone');
+  });
+
+  it('tells of a backend that cannot be reached any more', async () => {
+    const { changes, transport, told } = await stream();
+    transport.broken = new Error('gone');
+    changes.open();
+    await turn();
+    assert.deepEqual(told, ['lost: Error: gone']);
+  });
+
+  it('ends with its connection, and so does all waiting', async () => {
+    const { changes, clock, acknowledge, subscribe, ended, listens } = await stream();
+    changes.open();
+    acknowledge();
+    const subscribed = [subscribe('a:1'), subscribe('a:2')];
+    changes.dispose();
+    await Promise.all(subscribed.map(({ done }) => done));
+    await turn();
+    assert.deepEqual(ended().toSorted(), [1, 2]);
+    clock.advance(600_000);
+    assert.equal(listens().length, 2);
+  });
+});
+
+for (const transport of ['stdio', 'HTTP'] as const) {
+  describe(`A modern backend on ${transport}`, () => {
+    const launch = async (t: Parameters<typeof httpFixture>[0], file: string) =>
+      transport === 'stdio'
+        ? fixtureCommand(file, '--era', 'modern')
+        : { url: await httpFixture(t, file, '--era', 'modern') };
+
+    test('tells clients that its list has changed', async t => {
+      const launched = await launch(t, 'servers/changingTools.mjs');
+      const gateway = await startGateway(t, { backends: [{ name: 'b', ...launched }] });
+      await gateway.gateway.whenSettled();
+      const client = await gateway.client();
+      await client.listen();
+      await client.callTool('b__grow', { count: 3 });
+      await client.notifications('notifications/tools/list_changed');
+      await eventually('the new tools', async () => (await client.toolNames()).includes('b__grown_3'));
+      const told = client.received.map(({ params }) => JSON.stringify(params ?? {}));
+      assert.ok(!told.some(params => params.includes('subscriptionId')), 'tags are between us and the backend');
+    });
+
+    test('is subscribed to by several clients at once, and tells who has subscribed', async t => {
+      const launched = await launch(t, 'servers/watched.mjs');
+      const backends = [{ name: 'b', ...launched, request_timeout_seconds: 5 }];
+      const gateway = await startGateway(t, { backends });
+      await gateway.gateway.whenSettled();
+      const [first, second] = [await listening(gateway.client()), await listening(gateway.client())];
+      const subscribe = (client: BareHttpClient, name: string) =>
+        client.request('resources/subscribe', { uri: `watched://${name}` });
+      const answers = await Promise.all([
+        subscribe(first, 'common'),
+        subscribe(first, 'other'),
+        subscribe(second, 'common'),
+        subscribe(second, 'fence'),
+      ]);
+      assert.deepEqual(
+        answers.map(({ result }) => result),
+        [{}, {}, {}, {}],
+      );
+      for (const name of ['other', 'common', 'fence'])
+        await first.callTool('b__touchAlways', { uri: `watched://${name}` });
+      const updates = async (client: BareHttpClient, last: string) => {
+        await eventually(`the update of ${last}`, () => client.received.some(({ params }) => params?.uri === last));
+        return client.received.map(({ params }) => params?.uri).filter(uri => uri !== undefined);
+      };
+      assert.deepEqual(await updates(second, 'watched://fence'), ['watched://common', 'watched://fence']);
+      assert.deepEqual(await updates(first, 'watched://common'), ['watched://other', 'watched://common']);
+    });
+  });
+}
+
+test('A modern backend that was started anew tells of changes, and of what was subscribed to', async t => {
+  const gateway = await startGateway(t, {
+    backends: [{ name: 'b', ...fixtureCommand('servers/watched.mjs', '--era', 'modern') }],
+  });
+  await gateway.gateway.whenSettled();
+  const client = await listening(gateway.client());
+  for (const name of ['common', 'other']) await client.request('resources/subscribe', { uri: `watched://${name}` });
+  process.kill(await gateway.pidOf('b'), 'SIGKILL');
+  await gateway.reaches('b', 'failed', 'connecting');
+  await gateway.reaches('b', 'ready');
+  for (const uri of ['watched://common', 'watched://other'])
+    await eventually(`an update of ${uri}`, async () => {
+      await client.callTool('b__touchAlways', { uri });
+      return client.received.some(({ params }) => params?.uri === uri);
+    });
+});
+
+async function listening(connecting: Promise<BareHttpClient>): Promise<BareHttpClient> {
+  const client = await connecting;
+  await client.listen();
+  return client;
+}
