@@ -5,6 +5,10 @@ import type { Answer, Params, Reply } from '../base/peer.ts';
 
 /** A backend that asks more often than this in one call asks for ever. */
 const MAX_ROUNDS = 16;
+const ENDLESS = {
+  code: -32603,
+  message: `The backend asked ${MAX_ROUNDS} times in one call, and again: it was given up`,
+};
 
 /** Whether a result is the backend's questions instead (MCP 2026-07-28, "Multi Round-Trip Requests"). */
 export function isInputRequired(result: Params): boolean {
@@ -23,8 +27,8 @@ export async function fulfil(
   again: (answers: Params) => Promise<Reply>,
 ): Promise<Reply> {
   let result = first;
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    if (!isInputRequired(result)) return { kind: 'result', result: asLegacyResult(result) };
+  for (let round = 0; isInputRequired(result); round++) {
+    if (round === MAX_ROUNDS) return { kind: 'error', error: ENDLESS };
     const { inputRequests, requestState } = result;
     const questions = Object.entries(isObject(inputRequests) ? inputRequests : {});
     const answers = await Promise.all(
@@ -42,7 +46,7 @@ export async function fulfil(
     if (reply.kind !== 'result') return reply;
     result = reply.result;
   }
-  return { kind: 'malformed' };
+  return { kind: 'result', result: asLegacyResult(result) };
 }
 
 async function answerTo(request: unknown, ask: (request: Params) => Promise<Answer>): Promise<Answer> {
