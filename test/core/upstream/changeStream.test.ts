@@ -43,7 +43,10 @@ async function stream({ endsByStream = false } = {}) {
     told,
     listens,
     /** What each listened for, in the order in which they were asked for. */
-    uris: () => listens().map(({ params }) => (params?.notifications as Record<string, unknown>).resourceSubscriptions),
+    uris: () =>
+      listens().map(
+        ({ params }) => (params?.notifications as Record<string, unknown> | undefined)?.resourceSubscriptions,
+      ),
     acknowledge: () => transport.say({ method: ACKNOWLEDGED }),
     /** The ids of the streams that the backend was told to end. */
     ended: () => transport.of('notifications/cancelled').map(({ params }) => params?.requestId),
