@@ -5,7 +5,8 @@ import { type RoutingConfig, routingSchema } from '../../src/core/config/schema.
 import { Backend } from '../../src/core/upstream/backend.ts';
 import type { BackendPorts } from '../../src/core/upstream/backendPorts.ts';
 import { Children } from '../../src/core/upstream/children.ts';
-import type { Lists } from '../../src/core/upstream/lists.ts';
+import type { Introduction } from '../../src/core/upstream/handshake.ts';
+import { type Lists, NO_LISTS } from '../../src/core/upstream/lists.ts';
 import { Watchdog } from '../../src/core/upstream/watchdog.ts';
 
 const silent = { debug() {}, info() {}, warning() {}, error() {} };
@@ -24,15 +25,22 @@ const PORTS: BackendPorts = {
   onListsChange() {},
 };
 
+/** An entry of `backends:`, with what that backend was in a run before. */
+export interface BackendEntry {
+  readonly lists?: Lists;
+  readonly about?: Introduction;
+  readonly [key: string]: unknown;
+}
+
 /** Backends that are never started, with what they offered in a run before: enough to choose among. */
-export function backendsOf(entries: readonly { readonly lists?: Lists; readonly [key: string]: unknown }[]): Backend[] {
-  const backends = entries.map(({ lists, ...entry }) => ({ command: 'x', ...entry }));
+export function backendsOf(entries: readonly BackendEntry[]): Backend[] {
+  const backends = entries.map(({ lists, about, ...entry }) => ({ command: 'x', ...entry }));
   const options = { env: {}, workspaceFolder: '/', userHome: '/', input: () => undefined };
   const result = parseConfig(JSON.stringify({ backends }), 'backends.json', options);
   assert.ok(result.ok, JSON.stringify(result.problems));
   return result.config.backends.map((config, n) => {
-    const lists = entries[n]?.lists;
-    return new Backend(config, PORTS, lists && { lists, about: undefined });
+    const { lists, about } = entries[n] ?? {};
+    return new Backend(config, PORTS, (lists || about) && { lists: lists ?? NO_LISTS, about });
   });
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { buildCatalog, type Entry } from '../../../src/core/router/catalog.ts';
+import { buildCatalog, definitionFor, type Entry } from '../../../src/core/router/catalog.ts';
 import { type Lists, NO_LISTS } from '../../../src/core/upstream/lists.ts';
 import { backendsOf, routingOf } from '../../support/backends.ts';
 
@@ -88,5 +88,42 @@ describe('catalog', () => {
       uri: 'switchyard://two/file:///a',
       name: 'A',
     });
+  });
+});
+
+describe('A definition', () => {
+  const schemas = [{ type: 'object' }, { type: 'array' }, { type: 'string' }, { anyOf: [] }, true, null];
+  const listed = schemas.map((outputSchema, n) => ({
+    name: `t${n}`,
+    inputSchema: { type: 'object' },
+    outputSchema,
+    execution: { taskSupport: 'optional' },
+    odd: 1,
+  }));
+  const definitions = (era: 'legacy' | 'modern', client: 'legacy' | 'modern') => {
+    const about = { era, serverInfo: { name: 's', version: '1' }, capabilities: {}, instructions: undefined };
+    const backends = backendsOf([{ name: 'b', lists: { ...NO_LISTS, tools: listed }, about }]);
+    const { tools } = buildCatalog(backends, routingOf({}));
+    return Array.from(tools.values(), entry => definitionFor(client, entry));
+  };
+  const named = listed.map(tool => ({ ...tool, name: `b__${tool.name}` }));
+
+  it('of a modern backend has no output schema but of objects for a legacy client', () => {
+    assert.deepEqual(
+      definitions('modern', 'legacy'),
+      named.map(({ outputSchema, ...tool }, n) => (n === 0 ? { ...tool, outputSchema } : tool)),
+    );
+  });
+
+  it('of a legacy backend is what it is for a legacy client', () => {
+    assert.deepEqual(definitions('legacy', 'legacy'), named);
+  });
+
+  it('is without what is said of tasks for a modern client, and otherwise what it is', () => {
+    for (const era of ['legacy', 'modern'] as const)
+      assert.deepEqual(
+        definitions(era, 'modern'),
+        named.map(({ execution, ...tool }) => tool),
+      );
   });
 });
