@@ -18,6 +18,7 @@ function calls() {
   const told: Params[] = [];
   const exchangeWith = (signal = NEVER) => ({
     signal,
+    progressToken: 'token',
     notify: (method: string, params: Params | undefined) => void told.push({ method, ...params }),
   });
   const begin = (run: (call: Call) => Promise<Answer>, signal = NEVER, identity = 'x') =>
