@@ -58,7 +58,11 @@ export class Exposure {
   unlisted(uri: string): { readonly namespace: string; readonly original: string } | undefined {
     const [, namespace, original] = /^switchyard:\/\/([^/]*)\/(.*)$/s.exec(uri) ?? [];
     if (namespace !== undefined && original !== undefined) {
-      return { namespace, original: original.replace(/^([a-z][a-z0-9+.-]*:)\/(?!\/)/i, '$1//') };
+      // Where a client took a run of slashes for one: that of a file is longer, as there is no host in between.
+      const whole = original.replace(/^([a-z][a-z0-9+.-]*:)\/(?!\/)/i, (_, scheme: string) =>
+        scheme.toLowerCase() === 'file:' ? `${scheme}///` : `${scheme}//`,
+      );
+      return { namespace, original: whole };
     }
     const giver = this.giverOf(uri);
     return giver === undefined ? undefined : { namespace: giver, original: uri };
