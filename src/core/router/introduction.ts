@@ -45,12 +45,17 @@ function instructionsOf(backends: readonly Backend[]): string | undefined {
   const shares = new Map<string, string>();
   for (const { heading, text } of parts.toSorted((a, b) => a.text.length - b.text.length)) {
     const share = Math.max(0, Math.floor(room / left));
-    const told = text.length <= share ? text : `${text.slice(0, Math.max(0, share - CUT.length))}${CUT}`;
+    const told = text.length <= share ? text : `${beginning(text, share - CUT.length)}${CUT}`;
     shares.set(heading, told);
     room -= told.length;
     left -= 1;
   }
   return parts.map(({ heading }) => `${heading}${shares.get(heading)}`).join('\n\n');
+}
+
+/** At most so many code units, and no half of a character. */
+function beginning(text: string, length: number): string {
+  return text.slice(0, Math.max(0, length)).replace(/[\ud800-\udbff]$/, '');
 }
 
 function union(one: Params, other: Params): Params {
