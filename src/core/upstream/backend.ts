@@ -234,6 +234,7 @@ export class Backend {
     const { clock } = this.ports;
     const begun = clock.now();
     this.stats.begin();
+    this.announce();
     const found = await this.connectionFor(options.caller, options.signal);
     const outcome: Outcome = found.ok
       ? await found.value.request(method, params, {
