@@ -11,7 +11,7 @@ export interface Snapshot {
   readonly configFile: string;
   /** In the order of the file, then the rejected entries. */
   readonly backends: readonly BackendSnapshot[];
-  /** Exposed tools of all backends. */
+  /** Exposed tools, but for those that VS Code cannot be shown where it is a client. */
   readonly toolCount: number;
   /** What the last read of the file found, errors and warnings. */
   readonly problems: readonly Problem[];
@@ -89,7 +89,7 @@ export function takeSnapshot({ config, backends, catalog, editorProblemOf, ...re
   });
   return {
     ...rest,
-    toolCount: catalog.tools.size,
+    toolCount: [...catalog.tools.values()].filter(tool => editorProblemOf(tool) === undefined).length,
     backends: [
       ...config.backends.map(entry => snapshotOf(entry, running.get(entry.name), catalog, editorProblemOf)),
       ...rejected,

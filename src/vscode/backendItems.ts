@@ -71,11 +71,13 @@ function lookOf(backend: BackendSnapshot, problems: readonly Problem[]): Look {
   if (circuitLook) return circuitLook;
   switch (state.kind) {
     case 'ready': {
-      const parts = ['Ready', count(backend.tools.length, 'tool')];
-      if (backend.latencyMs !== undefined) parts.push(duration(backend.latencyMs));
       const leftOut = backend.tools.filter(({ editorProblem }) => editorProblem !== undefined).length;
-      if (leftOut > 0) parts.push(`${leftOut} not in chat`);
+      const parts = [
+        'Ready',
+        `${count(backend.tools.length, 'tool')}${leftOut === 0 ? '' : `, ${leftOut} not in chat`}`,
+      ];
       if (backend.inFlight > 0) parts.push(`${count(backend.inFlight, 'call')} running`);
+      if (backend.latencyMs !== undefined) parts.push(duration(backend.latencyMs));
       return { text: parts.join(' · '), icon: 'pass-filled', color: 'testing.iconPassed', weight: 1 };
     }
     case 'disabled':
@@ -245,9 +247,15 @@ function itemRow(id: string, item: ItemSnapshot | ToolSnapshot): Row {
   const problem = isTool ? item.editorProblem : undefined;
   const tooltip = [
     `**${escapeMarkdown(item.title ?? item.originalName)}**`,
-    item.exposedName === item.originalName ? '' : `In chat: ${escapeMarkdown(item.exposedName)}`,
-    problem === undefined ? '' : `Not in chat, because VS Code would drop it: ${escapeMarkdown(problem)}`,
-    isReadOnly ? 'Only reads, so chat runs it without asking.' : '',
+    ...(problem === undefined
+      ? [
+          item.exposedName === item.originalName ? '' : `In chat: ${escapeMarkdown(item.exposedName)}`,
+          isReadOnly ? 'Only reads, so chat runs it without asking.' : '',
+        ]
+      : [
+          `Not in chat, because VS Code would drop it: ${escapeMarkdown(problem)}`,
+          'Only its server can mend that. Clients other than VS Code get the tool as it is.',
+        ]),
     escapeMarkdown(item.description ?? ''),
   ];
   return {
@@ -257,6 +265,7 @@ function itemRow(id: string, item: ItemSnapshot | ToolSnapshot): Row {
     description: problem === undefined ? firstLine(item.description ?? item.title ?? '') : `Not in chat: ${problem}`,
     tooltip: tooltip.filter(Boolean).join('\n\n'),
     icon: problem !== undefined ? 'warning' : isReadOnly ? 'eye' : 'symbol-method',
+    ...(problem !== undefined && { color: 'list.warningForeground' }),
     children: [],
     isExpanded: false,
     ...(isTool && { tool: item.exposedName }),

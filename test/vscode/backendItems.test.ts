@@ -82,7 +82,7 @@ describe('A backend’s row', () => {
     assert.equal(describeBackend(backend('a', { tools: tools(13), latencyMs: 4.2 }), []), 'Ready · 13 tools · 4 ms');
     assert.equal(
       describeBackend(backend('a', { tools: tools(1), latencyMs: 0.3, inFlight: 1 }), []),
-      'Ready · 1 tool · <1 ms · 1 call running',
+      'Ready · 1 tool · 1 call running · <1 ms',
     );
     assert.equal(describeBackend(backend('a', { latencyMs: 1234 }), []), 'Ready · 0 tools · 1.2 s');
   });
@@ -170,6 +170,20 @@ describe('A backend’s row', () => {
     assert.deepEqual([first?.label, first?.kind, first?.tool], ['tool0', 'tool', 'ns__tool0']);
     assert.equal(second?.label, 'tool1');
     assert.equal(row.children[1]?.children[0]?.kind, 'item');
+  });
+
+  it('says how many of its tools chat does not get, and of each why', () => {
+    const problem = 'invalid input schema: "date" is not a type (at /properties/when/type)';
+    const [lost, kept] = tools(2).map(tool => ({ ...tool, readOnly: true }));
+    assert.ok(lost && kept);
+    const row = only(backend('a', { tools: [{ ...lost, editorProblem: problem }, kept], latencyMs: 4 }));
+    assert.equal(row.description, 'Ready · 2 tools, 1 not in chat · 4 ms');
+    const [left, given] = row.children[0]?.children ?? [];
+    assert.deepEqual([left?.icon, left?.description], ['warning', `Not in chat: ${problem}`]);
+    assert.match(left?.tooltip ?? '', /Not in chat, because VS Code would drop it: .*\n\nOnly its server can mend that/);
+    assert.doesNotMatch(left?.tooltip ?? '', /In chat:|without asking/);
+    assert.deepEqual([given?.icon, given?.description], ['eye', '']);
+    assert.match(given?.tooltip ?? '', /In chat: ns\\_\\_tool1\n\nOnly reads/);
   });
 
   it('says why its entry was rejected, and opens the file there', () => {
