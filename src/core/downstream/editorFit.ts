@@ -4,7 +4,7 @@ import { exposedNamespace } from '../router/toolNames.ts';
 import { fitSchema } from './editorSchema.ts';
 
 export interface EditorOptions {
-  /** As configured: the tool's title says it. */
+  /** As configured: titles say it. */
   readonly namespace: string;
   /** An icon of the backend as a `data:` URI, once it is there. */
   icon(src: string): string | undefined;
@@ -28,6 +28,16 @@ export function fitForEditor(tool: JsonObject, { namespace, icon }: EditorOption
       title: withNamespace(textOf(annotations.title) ?? title, namespace),
     });
   return { definition: withFitIcons(withMembers(tool, changed), icon), problem };
+}
+
+/**
+ * A listed resource or template as VS Code can take it, under a title that says its namespace: its picker shows the
+ * resources of all backends in one list, and their URIs seldom say whose they are. Pure.
+ */
+export function resourceForEditor(item: JsonObject, { namespace, icon }: EditorOptions): JsonObject {
+  const title = textOf(item.title) ?? textOf(item.name);
+  const titled = title === undefined ? item : withMembers(item, { title: withNamespace(title, namespace) });
+  return withFitIcons(titled, icon);
 }
 
 /** What VS Code shows: any other type, and any other scheme than `data:`, it leaves out. */

@@ -3,7 +3,8 @@ import type { Disposable } from '../base/disposable.ts';
 import type { Event } from '../base/event.ts';
 import type { Logger } from '../base/log.ts';
 import { definitionFor, type Entry } from '../router/catalog.ts';
-import { fitForEditor, withFitIcons } from './editorFit.ts';
+import type { Present } from './dispatch.ts';
+import { fitForEditor, resourceForEditor, withFitIcons } from './editorFit.ts';
 import { EditorIcons } from './editorIcons.ts';
 
 /** The catalog as VS Code is to see it: repaired where it would drop something, and saying whose everything is. */
@@ -21,9 +22,8 @@ export class EditorView implements Disposable {
   }
 
   /** An entry as listed; undefined for a tool that VS Code would drop, which could cost it others as well. */
-  present(entry: Entry, kind: string): unknown {
-    const definition = definitionFor('legacy', entry);
-    if (kind !== 'tools') return withFitIcons(definition, this.iconOf(entry));
+  present(entry: Entry, kind: Parameters<Present>[1]): unknown {
+    if (kind !== 'tools') return this.fitOther(entry, kind);
     const { problem, ...fit } = this.fit(entry);
     if (problem !== undefined && !this.told.has(entry.definition)) {
       this.told.add(entry.definition);
@@ -47,6 +47,15 @@ export class EditorView implements Disposable {
     // The management tools are the router's own, and belong to no namespace.
     if (!backend) return { definition, problem: undefined };
     return fitForEditor(definition, { namespace: backend.config.namespace, icon: this.iconOf(entry) });
+  }
+
+  private fitOther(entry: Entry, kind: 'prompts' | 'resources' | 'templates'): unknown {
+    const definition = definitionFor('legacy', entry);
+    const backend = entry.candidates[0]?.backend;
+    const icon = this.iconOf(entry);
+    // A prompt is chosen by its name, which says the namespace.
+    if (kind === 'prompts' || !backend) return withFitIcons(definition, icon);
+    return resourceForEditor(definition, { namespace: backend.config.namespace, icon });
   }
 
   private iconOf({ candidates }: Entry): (src: string) => string | undefined {

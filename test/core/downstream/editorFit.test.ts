@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { fitForEditor, withFitIcons } from '../../../src/core/downstream/editorFit.ts';
+import { fitForEditor, resourceForEditor, withFitIcons } from '../../../src/core/downstream/editorFit.ts';
 
 type Tool = Record<string, unknown>;
 
@@ -99,6 +99,29 @@ describe('the icons of a tool in VS Code', () => {
         icons: [{ src: PNG, mimeType: 'image/png' }],
       },
     );
+  });
+});
+
+describe('a resource in VS Code', () => {
+  const fitted = (resource: Record<string, unknown>, namespace = 'docs') =>
+    resourceForEditor(resource, { namespace, icon: noIcon });
+
+  it('has a title that says its namespace, once', () => {
+    assert.deepEqual(fitted({ uri: 'a://b', name: 'b', title: 'Notes', size: 1 }), {
+      uri: 'a://b',
+      name: 'b',
+      title: 'docs: Notes',
+      size: 1,
+    });
+    const resource = { uri: 'a://b', name: 'b', title: 'Docs of everything' };
+    assert.equal(fitted(resource), resource);
+  });
+
+  it('is titled by its name as it is where it has no title, as that is often of a file', () => {
+    assert.equal(fitted({ uri: 'a://b', name: 'to_do.md' }).title, 'docs: to_do.md');
+    assert.equal(fitted({ uri: 'a://b', name: 'to_do.md', title: '' }).title, 'docs: to_do.md');
+    const nameless = { uri: 'a://b' };
+    assert.equal(fitted(nameless), nameless);
   });
 });
 
