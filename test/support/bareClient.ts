@@ -76,6 +76,11 @@ export abstract class BareClient {
     return this.send({ jsonrpc: '2.0', method, params });
   }
 
+  /** Says that the answer to a request is not wanted any more. */
+  cancel(requestId: number | string, reason: string): void {
+    void this.notify('notifications/cancelled', { requestId, reason });
+  }
+
   async initialize(capabilities: Record<string, unknown> = {}): Promise<Message> {
     const clientInfo = { name: 'bare-client', version: '1.0.0' };
     const answer = await this.request('initialize', { protocolVersion: '2025-11-25', capabilities, clientInfo });
@@ -189,7 +194,9 @@ export class BareHttpClient extends BareClient {
     const request = this.open('POST', {
       'content-type': 'application/json',
       'content-length': `${Buffer.byteLength(body)}`,
+      ...this.headersOf(message),
     });
+    this.onSent(message, request);
     request.on('error', error => this.fail(message.id, error.message));
     request.on('response', response => {
       const session = response.headers['mcp-session-id'];
@@ -199,7 +206,7 @@ export class BareHttpClient extends BareClient {
         readEvents(response, data => this.take(JSON.parse(data)));
       } else {
         readWhole(response, text => {
-          if (response.statusCode === 200 && text !== '') this.take(JSON.parse(text));
+          if (text !== '' && this.isAnswer(response)) this.take(JSON.parse(text));
         });
       }
     });
@@ -207,35 +214,68 @@ export class BareHttpClient extends BareClient {
     await once(request, 'close').catch(() => {}); // What went wrong, whoever waits for the answer is told.
   }
 
+  /** What the headers have to say of a message beside those that all have. */
+  protected headersOf(_message: Message): Record<string, string> {
+    return {};
+  }
+
+  protected onSent(_message: Message, _request: ClientRequest): void {}
+
+  /** Whether the body of a response that is no stream is a JSON-RPC answer. */
+  protected isAnswer({ statusCode }: IncomingMessage): boolean {
+    return statusCode === 200;
+  }
+
   private open(method: string, headers: Record<string, string> = {}): ClientRequest {
     return httpRequest(this.url, { method, agent: this.agent, headers: { ...this.headers, ...headers } });
   }
 }
 
-/** A child process, one message a line. */
-export class BareStdioClient extends BareClient {
-  private readonly child: ChildProcessByStdio<Writable, Readable, null>;
+/** One message a line. */
+export class BareStreamClient extends BareClient {
+  private readonly output: Writable;
 
-  constructor(command: string, args: readonly string[]) {
+  constructor(input: Readable, output: Writable) {
     super();
-    this.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    this.output = output;
     let rest = '';
-    this.child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    input.setEncoding('utf8').on('data', (chunk: string) => {
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) this.take(JSON.parse(line));
     });
-    this.child.on('close', () => this.failAll('the server ended'));
+    input.on('close', () => this.failAll('the server ended'));
+  }
+
+  override async close(): Promise<void> {
+    this.output.end();
+  }
+
+  /** Where HTTP would end the stream of the request, nothing comes here. */
+  override cancel(requestId: number | string, reason: string): void {
+    super.cancel(requestId, reason);
+    this.fail(requestId, reason);
+  }
+
+  override async send(message: Message): Promise<void> {
+    this.output.write(`${JSON.stringify(message)}\n`);
+  }
+}
+
+/** To a child process. */
+export class BareStdioClient extends BareStreamClient {
+  private readonly child: ChildProcessByStdio<Writable, Readable, null>;
+
+  constructor(command: string, args: readonly string[]) {
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    super(child.stdout, child.stdin);
+    this.child = child;
   }
 
   override async close(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    this.child.stdin.end();
+    await super.close();
     await once(this.child, 'close');
-  }
-
-  override async send(message: Message): Promise<void> {
-    this.child.stdin.write(`${JSON.stringify(message)}\n`);
   }
 }
 

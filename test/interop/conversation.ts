@@ -1,0 +1,106 @@
+// One conversation: what is said to a server step by step, and what comes of it.
+import type { BareClient, Message } from '../support/bareClient.ts';
+import { eventually } from '../support/eventually.ts';
+import { LIST_KEYS, type Params, type Step } from './steps.ts';
+
+const PLAY = 'recorded.example/play';
+/** For what is said to come after an answer and does not. */
+const PATIENCE_MS = 2000;
+
+/** What came of one step. */
+export interface Received {
+  /** Undefined: none. */
+  readonly answer: Message | undefined;
+  /** What came for this request, in order. */
+  readonly ofRequest: readonly Message[];
+  /** What the session was told, in order. */
+  readonly ofSession: readonly Message[];
+}
+
+/** What may reach a client on any of its streams: it belongs to no request. */
+const OF_SESSION = new Set([
+  'notifications/tools/list_changed',
+  'notifications/prompts/list_changed',
+  'notifications/resources/list_changed',
+  'notifications/resources/updated',
+  'notifications/tasks/status',
+  'notifications/elicitation/complete',
+]);
+
+/** Holds a whole conversation. */
+export async function takeAll(client: BareClient, steps: readonly Step[]): Promise<Received[]> {
+  const all: Received[] = [];
+  for (const step of steps) all.push(await take(client, step));
+  return all;
+}
+
+/** Says one thing and collects all that comes of it. */
+export async function take(client: BareClient, step: Step): Promise<Received> {
+  client.received.length = 0;
+  const answer = step.kind === 'notification' ? undefined : await answerTo(client, step);
+  if (step.kind === 'notification') await client.send({ jsonrpc: '2.0', ...said(step) } as Message);
+  const missing = [...(step.awaits ?? [])];
+  const isComplete = () => missing.every(method => client.received.some(message => message.method === method));
+  // What does not come is missed when it is compared, where more can be said about it.
+  await eventually('what comes after the answer', isComplete, PATIENCE_MS).catch(() => {});
+  const messages = withoutIds(client.received);
+  const isOfSession = ({ method = '' }: Message) => OF_SESSION.has(method);
+  return {
+    answer,
+    ofRequest: messages.filter(message => !isOfSession(message)),
+    ofSession: messages.filter(isOfSession),
+  };
+}
+
+async function answerTo(client: BareClient, step: Step): Promise<Message | undefined> {
+  const key = LIST_KEYS[step.method];
+  if (step.kind === 'list' && key) {
+    const items = client.list(key).catch(({ message }: Error) => message);
+    return { jsonrpc: '2.0', result: { [key]: await items } };
+  }
+  const { id = `request ${++requests}`, cancelOn } = step;
+  const answered = client.ask({ jsonrpc: '2.0', id, ...said(step) } as Message & { id: number | string }).then(
+    answer => answer,
+    // The stream has ended without one.
+    () => undefined,
+  );
+  if (cancelOn !== undefined) {
+    await client.notifications(cancelOn);
+    client.cancel(id, 'not needed any more');
+  }
+  const answer = await answered;
+  if (step.id !== undefined || !answer) return answer;
+  const { id: _, ...rest } = answer;
+  return rest;
+}
+
+let requests = 0;
+
+function said({ method, params, play }: Step): { readonly method: string; readonly params?: unknown } {
+  if (!play) return { method, ...(params !== undefined && { params }) };
+  const { _meta, ...others } = params as Params;
+  return { method, params: { ...others, _meta: { ...(_meta as Params), [PLAY]: play } } };
+}
+
+/**
+ * Ids and progress tokens of requests to the client are anything: two backends may choose the same. What counts is which of
+ * them a cancellation means, and that the progress arrives.
+ */
+function withoutIds(messages: readonly Message[]): Message[] {
+  const asked = messages.filter(({ id, method }) => id !== undefined && method !== undefined && method !== 'ping');
+  const numbers = new Map(asked.map(({ id }, n) => [id, `request ${n + 1}`]));
+  return messages.map(message => {
+    const requestId = message.params?.requestId as Message['id'];
+    if (message.method === 'notifications/cancelled')
+      return { ...message, params: { ...message.params, requestId: numbers.get(requestId) } };
+    if (message.id === undefined) return message;
+    const _meta = message.params?._meta as Params | undefined;
+    return {
+      ...message,
+      id: numbers.get(message.id) ?? null,
+      ...(_meta?.progressToken !== undefined && {
+        params: { ...message.params, _meta: { ..._meta, progressToken: 'any' } },
+      }),
+    };
+  });
+}
