@@ -21,12 +21,14 @@ export async function complaints(
 ): Promise<string[]> {
   const names = new Names(router);
   const found: string[] = [];
+  let got: Received | undefined;
   for (const [at, step] of steps.entries()) {
     const received = expected[at];
     if (!received) throw new Error(`Nothing is known of ${step.title}`);
     const wanted = wantedOf(received, step, router, names, differences);
-    const got = masked(await take(client, withExposedNames(step, names)), step, names);
-    const difference = step.isUnlisted && router.hasTwin ? undefined : firstDifference(wanted, got);
+    got = await take(client, withExposedNames(step, names), got);
+    const difference =
+      step.isUnlisted && router.hasTwin ? undefined : firstDifference(wanted, masked(got, step, names));
     if (difference) found.push(`${step.title}: ${difference}`);
   }
   return found;

@@ -1,5 +1,7 @@
 // One conversation: what is said to a server step by step, and what comes of it.
+import { isObject } from '../../src/core/base/json.ts';
 import type { BareClient, Message } from '../support/bareClient.ts';
+import { BareModernClient } from '../support/bareModernClient.ts';
 import { eventually } from '../support/eventually.ts';
 import { LIST_KEYS, type Params, type Step } from './steps.ts';
 
@@ -11,6 +13,8 @@ const PATIENCE_MS = 2000;
 export interface Received {
   /** Undefined: none. */
   readonly answer: Message | undefined;
+  /** That of HTTP, in the modern era, where it is said. */
+  readonly status: number | undefined;
   /** What came for this request, in order. */
   readonly ofRequest: readonly Message[];
   /** What the session was told, in order. */
@@ -25,61 +29,75 @@ const OF_SESSION = new Set([
   'notifications/resources/updated',
   'notifications/tasks/status',
   'notifications/elicitation/complete',
+  'notifications/subscriptions/acknowledged',
 ]);
 
 /** Holds a whole conversation. */
 export async function takeAll(client: BareClient, steps: readonly Step[]): Promise<Received[]> {
   const all: Received[] = [];
-  for (const step of steps) all.push(await take(client, step));
+  for (const step of steps) all.push(await take(client, step, all.at(-1)));
   return all;
 }
 
-/** Says one thing and collects all that comes of it. */
-export async function take(client: BareClient, step: Step): Promise<Received> {
+/** Says one thing and collects all that comes of it; `before` is what came of the step before. */
+export async function take(client: BareClient, step: Step, before?: Received): Promise<Received> {
   client.received.length = 0;
-  const answer = step.kind === 'notification' ? undefined : await answerTo(client, step);
-  if (step.kind === 'notification') await client.send({ jsonrpc: '2.0', ...said(step) } as Message);
+  const answer = await sent(client, step, before?.answer?.result?.requestState);
   const missing = [...(step.awaits ?? [])];
   const isComplete = () => missing.every(method => client.received.some(message => message.method === method));
   // What does not come is missed when it is compared, where more can be said about it.
   await eventually('what comes after the answer', isComplete, PATIENCE_MS).catch(() => {});
   const messages = withoutIds(client.received);
   const isOfSession = ({ method = '' }: Message) => OF_SESSION.has(method);
+  const status = client instanceof BareModernClient ? client.statuses.get(answer?.id) : undefined;
   return {
-    answer,
+    answer: step.id === undefined && answer ? { ...answer, id: 'any' } : answer,
+    status,
     ofRequest: messages.filter(message => !isOfSession(message)),
     ofSession: messages.filter(isOfSession),
   };
 }
 
-async function answerTo(client: BareClient, step: Step): Promise<Message | undefined> {
-  const key = LIST_KEYS[step.method];
-  if (step.kind === 'list' && key) {
+/** Resolves with the answer; undefined if there is none to wait for. */
+async function sent(client: BareClient, step: Step, state: unknown): Promise<Message | undefined> {
+  const { kind, method, id = `request ${++requests}`, cancelOn } = step;
+  const message = { jsonrpc: '2.0', ...said(step, state) } as Message;
+  const key = LIST_KEYS[method];
+  if (kind === 'notification') {
+    await client.send(message);
+    return undefined;
+  }
+  if (kind === 'end') {
+    client.cancel(id, 'not needed any more');
+    return undefined;
+  }
+  if (kind === 'list' && key) {
     const items = client.list(key).catch(({ message }: Error) => message);
     return { jsonrpc: '2.0', result: { [key]: await items } };
   }
-  const { id = `request ${++requests}`, cancelOn } = step;
-  const answered = client.ask({ jsonrpc: '2.0', id, ...said(step) } as Message & { id: number | string }).then(
-    answer => answer,
-    // The stream has ended without one.
-    () => undefined,
-  );
+  // Its stream may end without an answer.
+  const answered = client.ask({ ...message, id }).catch(() => undefined);
+  if (kind === 'listen') return undefined;
   if (cancelOn !== undefined) {
     await client.notifications(cancelOn);
     client.cancel(id, 'not needed any more');
   }
-  const answer = await answered;
-  if (step.id !== undefined || !answer) return answer;
-  const { id: _, ...rest } = answer;
-  return rest;
+  return answered;
 }
 
 let requests = 0;
 
-function said({ method, params, play }: Step): { readonly method: string; readonly params?: unknown } {
-  if (!play) return { method, ...(params !== undefined && { params }) };
-  const { _meta, ...others } = params as Params;
-  return { method, params: { ...others, _meta: { ...(_meta as Params), [PLAY]: play } } };
+function said({ method, params, play }: Step, state: unknown): { readonly method: string; readonly params?: unknown } {
+  if (!isObject(params)) return { method, ...(params !== undefined && { params }) };
+  const { _meta, ...others } = params;
+  return {
+    method,
+    params: {
+      ...others,
+      ...(others.requestState === '$state' && { requestState: state }),
+      ...((_meta !== undefined || play) && { _meta: { ...(_meta as Params), ...(play && { [PLAY]: play }) } }),
+    },
+  };
 }
 
 /**

@@ -5,10 +5,11 @@ import { type TestContext, test } from 'node:test';
 import { type BareClient, BareHttpClient } from '../support/bareClient.ts';
 import { complaints, type Difference, unneeded } from './comparison.ts';
 import { type Received, takeAll } from './conversation.ts';
+import { LOGGER, MERGED, UNWANTED_PROGRESS } from './differences.ts';
 import { ANSWERS, CAPABILITIES, LEGACY_STEPS } from './legacySteps.ts';
 import { BACKEND, type RouterKind } from './names.ts';
 import { startBackend, startRouter } from './setup.ts';
-import { ITEM_IDS, LIST_KEYS, type Params, tokenOf } from './steps.ts';
+import { type Params, tokenOf } from './steps.ts';
 
 const PLAIN: RouterKind = { named: 'without namespaces', prefixing: false, session: 'shared', hasTwin: false };
 const ROUTERS: readonly RouterKind[] = [
@@ -34,16 +35,9 @@ test('Each of the differences is one', async t => {
 });
 
 const DIFFERENCES: readonly Difference[] = [
-  {
-    reason:
-      'a list is merged of several: what has no name could not be called, and what stands beside the items is nobody’s',
-    of: (message, { kind, method }) => {
-      const key = LIST_KEYS[method];
-      if (kind !== 'list' || !key) return message;
-      const items = message.result[key].filter((item: Params) => typeof item[ITEM_IDS[key]] === 'string');
-      return { ...message, result: { [key]: items } };
-    },
-  },
+  MERGED,
+  LOGGER,
+  UNWANTED_PROGRESS,
   {
     reason: 'whoever asks the user says who it is',
     of: message => {
@@ -61,31 +55,15 @@ const DIFFERENCES: readonly Difference[] = [
     },
   },
   {
-    reason: 'whoever logs says who it is',
-    of: message => {
-      if (message.method !== 'notifications/message') return message;
-      const { logger } = message.params ?? {};
-      const named = typeof logger === 'string' ? `${BACKEND}/${logger}` : BACKEND;
-      return { ...message, params: { ...message.params, logger: named } };
-    },
-  },
-  {
     reason: 'a ping asks for the other end of the connection, and that is the router',
     of: message => (message.method === 'ping' ? undefined : message),
-  },
-  {
-    reason: 'progress that nobody asked for is of no request',
-    of: (message, { params }) =>
-      message.method === 'notifications/progress' && message.params?.progressToken !== tokenOf(params)
-        ? undefined
-        : message,
   },
   {
     reason: 'the catalog is one for all clients: what a connection of one client’s own lists later is not in it',
     of: (message, { isNew, method }, { session }) => {
       if (session === 'shared') return message;
       if (message.method?.endsWith('/list_changed')) return undefined;
-      if (isNew) return { jsonrpc: '2.0', error: { code: -32602, message: '' } };
+      if (isNew) return { jsonrpc: '2.0', id: 'any', error: { code: -32602, message: '' } };
       if (method !== 'tools/list' || !message.result) return message;
       const tools = message.result.tools.filter(({ name }: Params) => !String(name).startsWith('grown_'));
       return { ...message, result: { ...message.result, tools } };

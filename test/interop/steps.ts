@@ -28,8 +28,10 @@ export interface Play {
 export interface Step {
   /** Unique. */
   readonly title: string;
-  readonly kind: 'request' | 'list' | 'notification';
+  /** `list`: all pages; `listen`: a request that stays open; `end`: the client gives up the request of this id. */
+  readonly kind: 'request' | 'list' | 'notification' | 'listen' | 'end';
   readonly method: string;
+  /** `requestState: '$state'` is the one of the answer before. */
   readonly params?: unknown;
   readonly play?: Play;
   /** Of a request: its id, if that is not to be any number. */
@@ -55,7 +57,7 @@ export const unknown = {
   constructor: 'a word like any other',
 };
 export const WEIRD_TEXT =
-  'NUL \u0000, RTL \u202eעברית\u202c, a half \ud83d, the other \ude82, both 🚂, 👩‍👩‍👧, e\u0301, </script>';
+  'NUL \u0000, a line\u2028 and a paragraph\u2029, RTL \u202eעברית\u202c, a half \ud83d, the other \ude82, both 🚂, 👩‍👩‍👧, e\u0301, </script>';
 export const TASK = {
   taskId: 'task 1/ü',
   status: 'working',

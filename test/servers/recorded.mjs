@@ -1,7 +1,7 @@
 // A backend that does what it is told to: a request carries in its `_meta` what is to be said before the answer, the answer
 // itself and what is to be said after it, so that a test holds both sides of a conversation as data. In the `_meta` of
 // each result it says what params it has got, and the tool `heard` tells what else has come. What it lists is odd on purpose.
-//   node recorded.mjs [--port N]
+//   node recorded.mjs [--port N] [--era E]
 import { once } from 'node:events';
 import { page, RpcError, readFlags, serve } from './serve.mjs';
 
@@ -104,22 +104,25 @@ const tasks = new Map();
 /** How much was asked in a session, which is what the ids of its requests are made of. */
 const asked = new WeakMap();
 
+const INSTRUCTIONS = 'Do as you are told.';
+const capabilities = {
+  tools: { listChanged: true },
+  prompts: { listChanged: true },
+  resources: { subscribe: true, listChanged: true },
+  completions: {},
+  logging: {},
+  tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } },
+  experimental: { 'recorded.example/odd': odd },
+};
+
 const methods = {
   initialize({ protocolVersion }, { session }) {
     listenTo(session);
     return {
       protocolVersion,
-      capabilities: {
-        tools: { listChanged: true },
-        prompts: { listChanged: true },
-        resources: { subscribe: true, listChanged: true },
-        completions: {},
-        logging: {},
-        tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } },
-        experimental: { 'recorded.example/odd': odd },
-      },
+      capabilities,
       serverInfo: { name: 'recorded', version: '0.0.0', ...odd },
-      instructions: 'Do as you are told.',
+      instructions: INSTRUCTIONS,
     };
   },
   'tools/list': ({ cursor }) => page('tools', [...tools, ...grownTools()], { cursor }, 3),
@@ -165,7 +168,8 @@ const methods = {
   'tasks/list': (params, call) => perform(params, call, { tasks: [...tasks.values()] }),
 };
 
-serve({ name: 'recorded', methods }, readFlags().port);
+const cache = { ttlMs: 60_000, cacheScope: 'public' };
+serve({ name: 'recorded', instructions: INSTRUCTIONS, capabilities, cache, methods }, readFlags().port);
 
 function grownTools() {
   return Array.from({ length: grown }, (_, n) => ({ name: `grown_${n}`, inputSchema: { type: 'object' } }));
@@ -189,8 +193,9 @@ function performTask(params, call) {
 /** Plays what the request brings: `{ before, result | error, after, fill, hang, grow }`. */
 async function perform(params, call, usual) {
   const { [PLAY]: play = {}, progressToken } = params._meta ?? {};
+  const least = leastLogged(params);
   const say = ({ method, params }, notify = call.notify) => {
-    if (method === 'notifications/message' && LEVELS.indexOf(params.level) < LEVELS.indexOf(level)) return;
+    if (method === 'notifications/message' && !(LEVELS.indexOf(params.level) >= least)) return;
     notify(method, params?.progressToken === '$token' ? { ...params, progressToken } : params);
   };
   const answers = [];
@@ -216,6 +221,13 @@ async function perform(params, call, usual) {
   if (play.error) throw new RpcError(play.error.code, play.error.message, play.error.data);
   if (play.result?.task) tasks.set(play.result.task.taskId, play.result.task);
   return withHeard({ ...(play.result ?? usual), ...FILLINGS[play.fill]?.() }, params, answers);
+}
+
+/** The level that the session has, or in the modern era the request; without one nothing is logged there. */
+function leastLogged({ _meta }) {
+  const isModern = _meta?.['io.modelcontextprotocol/protocolVersion'] !== undefined;
+  const wanted = isModern ? _meta['io.modelcontextprotocol/logLevel'] : level;
+  return wanted === undefined ? Number.POSITIVE_INFINITY : LEVELS.indexOf(wanted);
 }
 
 const FILLINGS = {

@@ -10,7 +10,15 @@ const meta = name => `io.modelcontextprotocol/${name}`;
 export const VERSION_KEY = meta('protocolVersion');
 
 /** What this era took away, even where a definition has it for the other. */
-const REMOVED = new Set(['ping', 'logging/setLevel', 'resources/subscribe', 'resources/unsubscribe']);
+const REMOVED = new Set([
+  'initialize',
+  'ping',
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'tasks/list',
+  'tasks/result',
+]);
 const CACHEABLE = new Set([
   'server/discover',
   'tools/list',
@@ -19,6 +27,8 @@ const CACHEABLE = new Set([
   'resources/templates/list',
   'resources/read',
 ]);
+/** Errors about the request itself, whoever finds them. */
+const MALFORMED = new Set([-32020, -32021, -32022]);
 /** Which parameter a request repeats in its `Mcp-Name` header. */
 const NAMED_BY = { 'tools/call': 'name', 'prompts/get': 'name', 'resources/read': 'uri' };
 const CAPABILITY_FOR = {
@@ -35,11 +45,12 @@ const LIST_CHANGES = {
 
 const isObject = value => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Ends a call with what it has to know from the client. */
+/** Ends a call with what it has to know from the client, beside what that has answered by now. */
 class InputRequired extends Error {
-  constructor(requests) {
+  constructor(requests, answers) {
     super('input required');
     this.requests = requests;
+    this.answers = answers;
   }
 }
 
@@ -79,7 +90,7 @@ export class ModernServer {
       answer = { result: await this.#run({ id, method, params }, reply, { headers, signal }) };
     } catch ({ code = -32603, message, data }) {
       if (code === -32601) status = 404;
-      if (code === -32021) status = 400;
+      if (MALFORMED.has(code)) status = 400;
       // This era has no code of its own for a resource that is not there.
       answer = { error: { code: code === -32002 ? -32602 : code, message, data } };
     }
@@ -117,17 +128,17 @@ export class ModernServer {
 
   async #run({ id, method, params }, reply, { headers = {}, signal }) {
     if (method === 'subscriptions/listen') return this.#listen(id, params.notifications ?? {}, reply, signal);
-    const answers = answersOf(params);
     const clientCapabilities = params._meta[meta('clientCapabilities')];
     let asked = 0;
     const askAll = async requests => {
+      const answers = answersOf(params);
       for (const { method } of Object.values(requests)) {
         const needed = CAPABILITY_FOR[method];
         if (clientCapabilities[needed]) continue;
         throw new RpcError(-32021, `The client has no ${needed}`, { requiredCapabilities: { [needed]: {} } });
       }
       const open = Object.entries(requests).filter(([key]) => !(key in answers));
-      if (open.length > 0) throw new InputRequired(Object.fromEntries(open));
+      if (open.length > 0) throw new InputRequired(Object.fromEntries(open), answers);
       return Object.fromEntries(Object.keys(requests).map(key => [key, answers[key]]));
     };
     const call = {
@@ -153,7 +164,7 @@ export class ModernServer {
       });
     } catch (error) {
       if (!(error instanceof InputRequired)) throw error;
-      const { requests: inputRequests } = error;
+      const { requests: inputRequests, answers } = error;
       return this.#signed({ resultType: 'input_required', inputRequests, requestState: seal(answers) });
     }
   }
