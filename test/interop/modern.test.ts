@@ -1,6 +1,7 @@
 // The same conversation in the modern era (2026-07-28), once with a backend itself and once with it through the router.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { mapMembers } from '../../src/core/base/json.ts';
 import { BareModernClient, MODERN_VERSION } from '../support/bareModernClient.ts';
 import { complaints, type Difference, unneeded } from './comparison.ts';
 import { type Received, takeAll } from './conversation.ts';
@@ -71,6 +72,15 @@ const DIFFERENCES: readonly Difference[] = [
     },
   },
   {
+    reason: 'whoever asks the user says who it is',
+    of: message => {
+      const asked = message.result?.inputRequests;
+      if (!asked) return message;
+      const inputRequests = mapMembers(asked, question => signed(question as Params));
+      return { ...message, result: { ...message.result, inputRequests } };
+    },
+  },
+  {
     reason: 'the state of a call says whose it is',
     of: message =>
       message.result?.requestState === undefined
@@ -81,6 +91,19 @@ const DIFFERENCES: readonly Difference[] = [
           },
   },
 ];
+
+function signed({ method, params, ...rest }: Params): Params {
+  const { message, _meta, ...others } = (params ?? {}) as Params;
+  return {
+    ...rest,
+    method,
+    params: {
+      ...others,
+      ...(method === 'elicitation/create' && { message: `${BACKEND}: ${message}` }),
+      _meta: { ...(_meta as Params), 'switchyard/backend': BACKEND },
+    },
+  };
+}
 
 let conversation: Promise<readonly Received[]> | undefined;
 

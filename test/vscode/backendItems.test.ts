@@ -180,7 +180,10 @@ describe('A backend’s row', () => {
     assert.equal(row.description, 'Ready · 2 tools, 1 not in chat · 4 ms');
     const [left, given] = row.children[0]?.children ?? [];
     assert.deepEqual([left?.icon, left?.description], ['warning', `Not in chat: ${problem}`]);
-    assert.match(left?.tooltip ?? '', /Not in chat, because VS Code would drop it: .*\n\nOnly its server can mend that/);
+    assert.match(
+      left?.tooltip ?? '',
+      /Not in chat, because VS Code would drop it: .*\n\nOnly its server can mend that/,
+    );
     assert.doesNotMatch(left?.tooltip ?? '', /In chat:|without asking/);
     assert.deepEqual([given?.icon, given?.description], ['eye', '']);
     assert.match(given?.tooltip ?? '', /In chat: ns\\_\\_tool1\n\nOnly reads/);

@@ -8,6 +8,7 @@ import type { Backend } from '../upstream/backend.ts';
 import type { Origin } from '../upstream/backendPorts.ts';
 import type { Caller } from '../upstream/connection.ts';
 import type { Exposure } from './exposure.ts';
+import { signed } from './signature.ts';
 
 export type { Caller };
 
@@ -28,8 +29,6 @@ const MISSING_CAPABILITY = -32021;
 const REFUSED = -32000;
 const URL_ELICITATION_REQUIRED = -32042;
 const RELATED_TASK = 'io.modelcontextprotocol/related-task';
-/** In `_meta` of what a client is asked. */
-const ASKING_BACKEND = 'switchyard/backend';
 /** Tasks and elicitations whose client is remembered. */
 const MAX_REMEMBERED = 10_000;
 /** Of one error. */
@@ -314,25 +313,6 @@ function missingIn(
     default:
       return undefined;
   }
-}
-
-/** With the name of the backend that asks, for the person who is to answer. */
-function signed(backend: Backend, method: string, params: Params | undefined): Params {
-  const isForm = method === 'elicitation/create' && typeof params?.message === 'string';
-  const message = isForm ? { message: `${backend.name}: ${params.message}` } : {};
-  return { ...params, ...message, _meta: { ...metaOf(params), [ASKING_BACKEND]: backend.name } };
-}
-
-/** What a modern backend asks in its result, likewise. */
-export function signedRequests(backend: Backend, inputRequests: unknown): unknown {
-  if (!isObject(inputRequests)) return inputRequests;
-  return Object.fromEntries(
-    Object.entries(inputRequests).map(([key, request]) => {
-      if (!isObject(request) || typeof request.method !== 'string') return [key, request];
-      const params = isObject(request.params) ? request.params : undefined;
-      return [key, { ...request, params: signed(backend, request.method, params) }];
-    }),
-  );
 }
 
 /** An answer that names the task it is about by the id that clients know, with the backend's own. */

@@ -13,10 +13,11 @@ import { isInputRequired } from '../upstream/inputRequests.ts';
 import { verdictOf } from '../upstream/outcome.ts';
 import { findTool, inOrder, readings, type Surroundings, selectForTool, type ToolCandidate } from './candidates.ts';
 import type { Candidate, Entry } from './catalog.ts';
-import { type ClientRequests, signedRequests } from './clientRequests.ts';
+import type { ClientRequests } from './clientRequests.ts';
 import { type Decision, DecisionRecord, Decisions } from './decisions.ts';
 import { type Explanation, explainTool } from './explain.ts';
 import { type Exposure, originalTask } from './exposure.ts';
+import { withSignedQuestions } from './signature.ts';
 import { exposedNamespace } from './toolNames.ts';
 import { matchesTemplate } from './uriTemplates.ts';
 
@@ -294,12 +295,9 @@ export class Router {
     const seen = exposed?.(backend, result) ?? this.ports.exposure.result(backend, result);
     if (isObject(seen.task)) this.ports.clients.ownTask(String(seen.task.taskId), sessionId);
     if (client.era === 'legacy' || !isInputRequired(seen)) return seen;
-    const { requestState } = seen;
-    return {
-      ...seen,
-      inputRequests: signedRequests(backend, seen.inputRequests),
-      ...(typeof requestState === 'string' && { requestState: pinned(backend, requestState) }),
-    };
+    const asking = withSignedQuestions(backend, seen);
+    const { requestState } = asking;
+    return typeof requestState === 'string' ? { ...asking, requestState: pinned(backend, requestState) } : asking;
   }
 
   /**
