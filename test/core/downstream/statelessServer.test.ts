@@ -232,6 +232,31 @@ describe('A modern client', () => {
     assert.deepEqual([again.status, again.error?.code], [200, -32602]);
   });
 
+  it('is asked to visit a page where a legacy backend refuses until that is done', async t => {
+    const page = { mode: 'url', message: 'Sign in', url: 'https://a.example/', elicitationId: 'e' };
+    const error = {
+      code: -32042,
+      message: 'Sign in first',
+      data: { elicitations: [page, { ...page, message: 'And here' }] },
+    };
+    const { listener } = await scriptedListener(t, { router: { callTool: async () => ({ kind: 'error', error }) } });
+    const { ask } = modernClient(listener.url);
+    const { result } = await ask('tools/call', { name: 'x' }, { capabilities: ELICITING });
+    const question = (message: string) => ({
+      method: 'elicitation/create',
+      params: { mode: 'url', message, url: 'https://a.example/' },
+    });
+    assert.deepEqual(
+      [result.resultType, result.inputRequests],
+      ['input_required', { 'url-1': question('Sign in'), 'url-2': question('And here') }],
+    );
+    const unable = await ask('tools/call', { name: 'x' }, { capabilities: { elicitation: { form: {} } } });
+    assert.deepEqual(
+      [unable.status, unable.error],
+      [400, { code: -32021, message: 'Sign in first', data: { requiredCapabilities: { elicitation: { url: {} } } } }],
+    );
+  });
+
   it('is not asked what it cannot do, and the backend is told which capability that would be', async t => {
     const { ask } = await started(t, ASKING);
     for (const [what, requiredCapabilities] of [
