@@ -4,6 +4,8 @@ import { buildCatalog } from '../../../src/core/router/catalog.ts';
 import { Exposure, exposedTaskId, originalTask } from '../../../src/core/router/exposure.ts';
 import { type Lists, NO_LISTS } from '../../../src/core/upstream/lists.ts';
 import { backendsOf, routingOf } from '../../support/backends.ts';
+import { fixtureCommand } from '../../support/fixtures.ts';
+import { startGateway } from '../../support/gateway.ts';
 
 /** Backends by name, with what they list. */
 function exposed(lists: Record<string, Partial<Lists>>, more: Record<string, object> = {}) {
@@ -137,4 +139,22 @@ it('maps the ids of tasks there and back', () => {
     assert.deepEqual(originalTask(exposedId), { backend: 'my-b', taskId: id });
   }
   assert.equal(originalTask('none'), undefined);
+});
+
+it('brings a URI that nobody lists to the backend of its namespace, as clients spell it', async t => {
+  const entry = fixtureCommand('servers/echo.mjs', '--name', 'same');
+  const gateway = await startGateway(t, {
+    backends: [
+      { name: 'one', ...entry },
+      { name: 'two', ...entry },
+    ],
+  });
+  await gateway.gateway.whenSettled();
+  const client = await gateway.client();
+  for (const uri of ['switchyard://two/same://secret', 'switchyard://two/same:/secret']) {
+    const { result } = await client.request('resources/read', { uri });
+    assert.deepEqual(result.contents[0], { uri, mimeType: 'text/plain', text: 'Content of same://secret' });
+  }
+  for (const uri of ['same://secret', 'switchyard://three/same://secret'])
+    assert.equal((await client.request('resources/read', { uri })).error?.code, -32002);
 });
