@@ -285,6 +285,20 @@ describe('Gateway', () => {
     assert.deepEqual(rejected, { kind: 'rejected', code: -31999, message: 'Custom code' });
   });
 
+  test('shows a call while it runs', async t => {
+    const gateway = await startGateway(t, { backends: [{ ...echo('local'), health_check: { enabled: false } }] });
+    await gateway.gateway.whenSettled();
+    const shown: number[] = [];
+    gateway.gateway.onDidChange(() => shown.push(gateway.backend('local').inFlight));
+    await eventually('the news of its start', () => shown.length > 0);
+    const abort = new AbortController();
+    const call = gateway.gateway.callTool('local__slow', { label: 'a', steps: 1, stepMs: 60_000 }, abort.signal);
+    await eventually('the call is shown', () => shown.at(-1) === 1);
+    abort.abort();
+    await call;
+    await eventually('its end is shown', () => shown.at(-1) === 0);
+  });
+
   test('tries an entry without touching what runs', async t => {
     const gateway = await startGateway(t, { backends: [echo('local')] });
     const pid = await gateway.pidOf('local');
