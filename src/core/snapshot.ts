@@ -1,4 +1,5 @@
 // A read-only picture of everything running. Every face renders this and nothing else.
+import type { Era } from './base/envelope.ts';
 import type { Problem } from './config/load.ts';
 import type { BackendConfig, Config, Launch } from './config/schema.ts';
 import type { CircuitState } from './health/circuitBreaker.ts';
@@ -32,6 +33,8 @@ export interface BackendSnapshot {
     | BackendState
     | { readonly kind: 'disabled' }
     | { readonly kind: 'rejected'; readonly message: string };
+  /** Of the protocol it speaks, or spoke when it was last there; undefined: it never was. */
+  readonly era: Era | undefined;
   readonly circuit: CircuitState;
   /** Connected, its lists read, its circuit closed. */
   readonly healthy: boolean;
@@ -101,6 +104,7 @@ export function takeSnapshot({ config, backends, catalog, editorProblemOf, ...re
 const DEFAULT_PRIORITY = 10;
 
 const NOT_RUNNING = {
+  era: undefined,
   circuit: { kind: 'closed', failures: 0 },
   healthy: false,
   restarts: 0,
@@ -133,6 +137,7 @@ function snapshotOf(
   return {
     ...fixed,
     state: backend.state,
+    era: backend.about?.era,
     circuit: backend.breaker.state,
     healthy: backend.isHealthy,
     restarts: backend.restarts,

@@ -79,6 +79,7 @@ function backend(name: string, state: BackendSnapshot['state'], toolCount = 0): 
     resources: [],
     inFlight: 0,
     latencyMs: undefined,
+    era: undefined,
     errorCount: 0,
     lastError: undefined,
     circuit: { kind: 'closed', failures: 0 },

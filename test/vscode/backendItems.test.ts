@@ -43,6 +43,7 @@ function backend(name: string, parts: Partial<BackendSnapshot> = {}): BackendSna
     resources: [],
     inFlight: 0,
     latencyMs: undefined,
+    era: undefined,
     errorCount: 0,
     lastError: undefined,
     circuit,

@@ -161,7 +161,7 @@ export class ClientRequests {
     const answer = await asked.request(method, signed(backend, method, { ...exposed, _meta: meta }), signal);
     this.asking.delete(progressToken);
     for (const pause of pauses) pause.dispose();
-    return answer.kind === 'result' ? { kind: 'result', result: withTask(answer.result, metaOf(params)) } : answer;
+    return withTask(answer, metaOf(params));
   }
 
   /** A client tells how far it is with what a backend asked of it. */
@@ -316,12 +316,11 @@ function missingIn(
 }
 
 /** An answer that names the task it is about by the id that clients know, with the backend's own. */
-function withTask(result: Params, asked: Params | undefined): Params {
-  const meta = metaOf(result);
+function withTask(answer: Answer, asked: Params | undefined): Answer {
   const task = asked?.[RELATED_TASK];
-  return meta && RELATED_TASK in meta && task !== undefined
-    ? { ...result, _meta: { ...meta, [RELATED_TASK]: task } }
-    : result;
+  const meta = answer.kind === 'result' ? metaOf(answer.result) : undefined;
+  if (answer.kind === 'error' || task === undefined || !meta || !(RELATED_TASK in meta)) return answer;
+  return { kind: 'result', result: { ...answer.result, _meta: { ...meta, [RELATED_TASK]: task } } };
 }
 
 function elicitationKey(backend: Backend, elicitationId: unknown): string {

@@ -109,7 +109,7 @@ describe('A parked call', () => {
     const { begin, resume } = calls();
     const first = await begin(asksOnce().run);
     assert.deepEqual((await resume(first.state, answersTo(first), NEVER, 'y'))?.error, GONE);
-    assert.deepEqual((await resume('switchyard-call:unknown'))?.error, GONE);
+    assert.deepEqual((await resume('switchyard/call:unknown'))?.error, GONE);
     // Those are the backends'.
     for (const state of ['another', undefined, 7]) assert.equal(resume(state), undefined);
     assert.ok((await resume(first.state, answersTo(first)))?.result, 'it is still there for its own client');
@@ -187,15 +187,17 @@ describe('A parked call', () => {
     assert.equal(clock.pending, 0);
   });
 
-  it('is ended when a thousand others have come after it', async () => {
+  it('is refused when a thousand others wait, which wait on', async () => {
     const { begin, resume, clock } = calls();
-    const oldest = asksOnce();
-    const first = await begin(oldest.run);
-    const second = await begin(asksOnce().run);
+    const first = await begin(asksOnce().run);
     for (let n = 0; n < 999; n++) await begin(asksOnce().run);
-    assert.equal(await oldest.ended, 'too many calls wait');
-    assert.deepEqual((await resume(first.state))?.error, GONE);
+    const late = asksOnce();
+    assert.deepEqual((await begin(late.run)).error, {
+      code: -32000,
+      message: 'Too many calls wait for the answers of their clients',
+    });
+    assert.equal(await late.ended, 'too many calls wait for their clients');
     assert.equal(clock.pending, 1000);
-    assert.ok((await resume(second.state, answersTo(second)))?.result);
+    assert.ok((await resume(first.state, answersTo(first)))?.result);
   });
 });

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ClientProfile } from '../../../src/core/base/envelope.ts';
 import type { Answer, Params } from '../../../src/core/base/peer.ts';
 import { ClientRequests, type ClientSession } from '../../../src/core/router/clientRequests.ts';
 import { Exposure } from '../../../src/core/router/exposure.ts';
 import type { Origin } from '../../../src/core/upstream/backendPorts.ts';
 import { backendsOf } from '../../support/backends.ts';
+import { FakeClock } from '../../support/fakeClock.ts';
 import { EMPTY_CATALOG } from '../downstream/scriptedListener.ts';
 
 const NEVER = new AbortController().signal;
@@ -39,13 +41,17 @@ function requests(...clients: Client[]) {
   const warnings: string[] = [];
   const silent = () => {};
   const log = { debug: silent, info: silent, error: silent, warning: (line: string) => void warnings.push(line) };
-  const own = new ClientRequests(new Exposure(() => EMPTY_CATALOG), log);
+  const own = new ClientRequests(new Exposure(() => EMPTY_CATALOG), log, new FakeClock());
   for (const client of clients) own.add(client);
   const [shared, perClient] = backendsOf([{ name: 'shared' }, { name: 'own', session: 'per_client' }]);
   assert.ok(shared && perClient);
   const ask = (method: string, params?: Params, origin: Origin = NOBODY) =>
     own.request(shared, method, params, origin, NEVER);
-  const tell = (method: string, params?: Params, origin: Origin = NOBODY) => own.notify(shared, method, params, origin);
+  /** Resolves when what has to wait for an answer before it is told too. */
+  const tell = async (method: string, params?: Params, origin: Origin = NOBODY) => {
+    own.notify(shared, method, params, origin);
+    await nextTurn();
+  };
   return { own, shared, perClient, warnings, ask, tell };
 }
 
@@ -155,12 +161,12 @@ describe('A request of a backend', () => {
 describe('A notification of a backend', () => {
   const methodsOf = ({ told }: Client) => told.map(({ method }) => method);
 
-  it('of a task goes to its owner alone, under the id that clients know', () => {
+  it('of a task goes to its owner alone, under the id that clients know', async () => {
     const [owner, other] = [new Client('1'), new Client('2')];
     const { own, tell } = requests(owner, other);
     own.ownTask('shared/7', '1');
-    tell('notifications/tasks/status', { taskId: '7', status: 'working' });
-    tell('notifications/tasks/status', { taskId: '8', status: 'working' });
+    await tell('notifications/tasks/status', { taskId: '7', status: 'working' });
+    await tell('notifications/tasks/status', { taskId: '8', status: 'working' });
     assert.deepEqual(owner.told, [
       { method: 'notifications/tasks/status', params: { taskId: 'shared/7', status: 'working' } },
     ]);
@@ -179,9 +185,10 @@ describe('A notification of a backend', () => {
     const data = { elicitations: [{ mode: 'url', elicitationId: 'b' }, null] };
     own.ownElicitations({ code: -32042, message: '', data }, shared, '2');
     own.ownElicitations({ code: -32000, message: '', data: { elicitations: [{ elicitationId: 'c' }] } }, shared, '2');
-    for (const elicitationId of ['a', 'b', 'c']) tell('notifications/elicitation/complete', { elicitationId });
+    for (const elicitationId of ['a', 'b', 'c']) await tell('notifications/elicitation/complete', { elicitationId });
     // The same id of another backend is another one.
     own.notify(perClient, 'notifications/elicitation/complete', { elicitationId: 'a' }, NOBODY);
+    await nextTurn();
     assert.deepEqual(
       one.told.map(({ params }) => params),
       [{ elicitationId: 'a' }],
@@ -193,7 +200,7 @@ describe('A notification of a backend', () => {
     assert.deepEqual([own.tasksOf('1'), own.tasksOf('2')], [[], []], 'no tasks');
   });
 
-  it('that is a log message goes to whom it concerns, where they want it, with the name of the backend', () => {
+  it('that is a log message goes to whom it concerns, where they want it, with the name of the backend', async () => {
     const silentModern = { era: 'modern', logLevel: undefined } as const;
     const clients = [
       new Client('all'),
@@ -202,8 +209,8 @@ describe('A notification of a backend', () => {
       new Client('modern errors', { era: 'modern', logLevel: 'error' }),
     ];
     const { tell } = requests(...clients);
-    tell('notifications/message', { level: 'warning', data: 1 });
-    tell('notifications/message', { level: 'critical', logger: 'db', data: 2 });
+    await tell('notifications/message', { level: 'warning', data: 1 });
+    await tell('notifications/message', { level: 'critical', logger: 'db', data: 2 });
     const heard = clients.map(({ told }) => told.map(({ params }) => [params?.data, params?.logger]));
     const [warning, critical] = [
       [1, 'shared'],
@@ -212,31 +219,36 @@ describe('A notification of a backend', () => {
     assert.deepEqual(heard, [[warning, critical], [critical], [], [critical]]);
     const [all, , , last] = clients;
     assert.ok(all && last);
-    tell('notifications/message', { level: 'emergency', data: 3 }, { calls: [callOf(all)], sessionId: undefined });
+    await tell(
+      'notifications/message',
+      { level: 'emergency', data: 3 },
+      { calls: [callOf(all)], sessionId: undefined },
+    );
     assert.deepEqual([all.told.length, last.told.length], [3, 1], 'only who is calling');
   });
 
-  it('that nobody knows goes to whose call is in flight, or to the only one there is', () => {
+  it('that nobody knows goes to whose call is in flight, or to the only one there is', async () => {
     const [one, two] = [new Client('1'), new Client('2')];
     const { own, tell } = requests(one, two);
-    tell('notifications/odd');
-    tell('notifications/odd', {}, { calls: [callOf(one)], sessionId: undefined });
+    await tell('notifications/odd');
+    await tell('notifications/odd', {}, { calls: [callOf(one)], sessionId: undefined });
     own.delete(one);
-    tell('notifications/odd');
+    await tell('notifications/odd');
     assert.deepEqual([methodsOf(one), methodsOf(two)], [['notifications/odd'], ['notifications/odd']]);
   });
 
-  it('of a resource goes to who is subscribed to it, as they spell it', () => {
+  it('of a resource goes to who is subscribed to it, as they spell it', async () => {
     const [one, two] = [new Client('1'), new Client('2')];
     one.subscriptions.set('file:///x', 'file:/x');
     const { own, tell } = requests(one, two);
-    tell('notifications/resources/updated', { uri: 'file:///x' });
+    await tell('notifications/resources/updated', { uri: 'file:///x' });
     own.notify(
       backendsOf([{ name: 'b', session: 'per_client' }])[0] ?? assert.fail(),
       'notifications/resources/updated',
       { uri: 'file:///x' },
       { calls: [], sessionId: '2' },
     );
+    await nextTurn();
     assert.deepEqual(one.told, [{ method: 'notifications/resources/updated', params: { uri: 'file:/x' } }]);
     assert.deepEqual(two.told, []);
     assert.deepEqual([own.isWanted('file:///x', two), own.isWanted('file:///x', one)], [true, false]);
@@ -250,6 +262,9 @@ it('asks backends for the most verbose level that some client wants', () => {
     new Client('3'),
   );
   assert.equal(own.logLevel, 'info');
-  assert.deepEqual([own.loudest('debug'), own.loudest('critical')], ['debug', 'info']);
+  own.noteLevel('critical');
+  assert.equal(own.logLevel, 'info');
+  own.noteLevel('debug');
+  assert.equal(own.logLevel, 'debug');
   assert.equal(requests(new Client('1')).own.logLevel, undefined);
 });

@@ -26,7 +26,7 @@ async function start(t: TestContext, entry: object, options = {}): Promise<TestG
   return gateway;
 }
 
-const eraOf = (gateway: TestGateway) => gateway.gateway['backends'].find('b')?.about?.era;
+const eraOf = (gateway: TestGateway) => gateway.backend('b').era;
 
 async function works(gateway: TestGateway): Promise<void> {
   const { result } = await (await gateway.client()).callTool('b__echo', { text: 'hello' });
