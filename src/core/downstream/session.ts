@@ -13,7 +13,15 @@ import { type Answer, type Params, Peer } from '../base/peer.ts';
 import { definitionFor } from '../router/catalog.ts';
 import { type Caller, type ClientSession, LOGGING_LEVELS } from '../router/clientRequests.ts';
 import type { Call } from '../router/router.ts';
-import { dispatch, INVALID_PARAMS, type Present, refusal, result, type ServingPorts } from './dispatch.ts';
+import {
+  dispatch,
+  INVALID_PARAMS,
+  METHOD_NOT_FOUND,
+  type Present,
+  refusal,
+  result,
+  type ServingPorts,
+} from './dispatch.ts';
 import type { StatelessServer } from './statelessServer.ts';
 
 const REFUSED = -32000;
@@ -106,6 +114,10 @@ export class Session implements ClientSession {
         return router.ofTask(method, call);
       case 'logging/setLevel':
         return this.setLogLevel(call.params);
+      // Of the other era, whoever of the backends may know it.
+      case 'server/discover':
+      case 'subscriptions/listen':
+        return refusal(METHOD_NOT_FOUND, `Method not found: ${method}`);
       default:
         return router.ofNobody(method, call);
     }
