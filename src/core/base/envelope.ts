@@ -17,6 +17,9 @@ export type Era = 'legacy' | 'modern';
 
 export const MODERN_VERSION = '2026-07-28';
 
+/** What a client of the legacy era that names no level is given at least. */
+export const USUAL_LOG_LEVEL = 'info';
+
 /** A name and a version, and whatever else a client or server tells of itself. */
 export type Implementation = Readonly<Record<string, unknown>> & { readonly name: string; readonly version: string };
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { metaOf } from '../base/envelope.ts';
+import { metaOf, USUAL_LOG_LEVEL } from '../base/envelope.ts';
 import { groupBy } from '../base/groupBy.ts';
 import { isObject } from '../base/json.ts';
 import type { Logger } from '../base/log.ts';
@@ -33,8 +33,6 @@ const RELATED_TASK = 'io.modelcontextprotocol/related-task';
 const MAX_REMEMBERED = 10_000;
 /** Of one error. */
 const MAX_ELICITATIONS = 100;
-/** What a client that names no level is given at least. */
-const USUAL_LEVEL = 'info';
 
 /**
  * What backends want of clients, brought to the right one.
@@ -96,7 +94,7 @@ export class ClientRequests {
   get logLevel(): string | undefined {
     const asked = [...this.sessions.values()].map(({ client }) => client.logLevel);
     if (this.statelessLevel === undefined && asked.every(level => level === undefined)) return undefined;
-    const wanted = new Set([this.statelessLevel, ...asked.map(level => level ?? USUAL_LEVEL)]);
+    const wanted = new Set([this.statelessLevel, ...asked.map(level => level ?? USUAL_LOG_LEVEL)]);
     return LOGGING_LEVELS.find(level => wanted.has(level));
   }
 

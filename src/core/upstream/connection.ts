@@ -2,7 +2,14 @@ import { type RequestId, SseError, type Transport } from '@modelcontextprotocol/
 import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
-import { type ClientProfile, enveloped, type Implementation, metaOf, untagged } from '../base/envelope.ts';
+import {
+  type ClientProfile,
+  enveloped,
+  type Implementation,
+  metaOf,
+  USUAL_LOG_LEVEL,
+  untagged,
+} from '../base/envelope.ts';
 import { messageOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { type Answer, type Params, Peer, type Reply } from '../base/peer.ts';
@@ -206,10 +213,12 @@ export class Connection {
     call: CallInFlight | undefined,
   ): Promise<Reply> {
     const client = caller?.client ?? { info: undefined, capabilities: {}, logLevel: undefined };
+    // A client of the legacy era that names no level leaves it to the server, which in the modern one may say nothing then.
+    const logLevel = client.logLevel ?? (caller?.client.era === 'legacy' ? USUAL_LOG_LEVEL : undefined);
     const ask = (also: Params = {}) =>
       this.peer.request(
         modernMethod(method),
-        enveloped({ ...params, ...also }, { ...client, info: client.info ?? this.clientInfo }),
+        enveloped({ ...params, ...also }, { ...client, logLevel, info: client.info ?? this.clientInfo }),
         {
           signal,
           headers,
