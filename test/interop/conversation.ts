@@ -1,9 +1,10 @@
 // One conversation: what is said to a server step by step, and what comes of it.
 import { isObject } from '../../src/core/base/json.ts';
-import type { BareClient, Message } from '../support/bareClient.ts';
+import { type BareClient, BareHttpClient, type Message } from '../support/bareClient.ts';
 import { BareModernClient } from '../support/bareModernClient.ts';
 import { eventually } from '../support/eventually.ts';
-import { LIST_KEYS, type Params, type Step } from './steps.ts';
+import { ANSWERS, CAPABILITIES } from './legacySteps.ts';
+import { LIST_KEYS, type Params, type Step, tokenOf } from './steps.ts';
 
 const PLAY = 'recorded.example/play';
 /** For what is said to come after an answer and does not. */
@@ -31,6 +32,19 @@ const OF_SESSION = new Set([
   'notifications/elicitation/complete',
   'notifications/subscriptions/acknowledged',
 ]);
+
+/** Connects a client of the legacy era, which answers what it is asked. */
+export async function begin(client: BareClient): Promise<void> {
+  for (const [method, answering] of Object.entries(ANSWERS)) {
+    client.answers(method, async params => {
+      const progressToken = tokenOf(params);
+      if (progressToken !== undefined) await client.notify('notifications/progress', { progressToken, progress: 0.5 });
+      return answering(params);
+    });
+  }
+  await client.initialize(CAPABILITIES);
+  if (client instanceof BareHttpClient) await client.listen();
+}
 
 /** Holds a whole conversation. */
 export async function takeAll(client: BareClient, steps: readonly Step[]): Promise<Received[]> {

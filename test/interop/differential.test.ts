@@ -1,75 +1,84 @@
 // The same conversation, once with a backend itself and once with it through the router: what the client receives is the
-// same, but for names and URIs and for the few DIFFERENCES that are listed here, each with its reason.
+// same, but for names and URIs and for the few differences that are listed, each with its reason.
 import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { type BareClient, BareHttpClient } from '../support/bareClient.ts';
+import { isObject } from '../../src/core/base/json.ts';
+import { BareHttpClient, BareStreamClient } from '../support/bareClient.ts';
 import { complaints, type Difference, unneeded } from './comparison.ts';
-import { type Received, takeAll } from './conversation.ts';
-import { LOGGER, MERGED, UNWANTED_PROGRESS } from './differences.ts';
-import { ANSWERS, CAPABILITIES, LEGACY_STEPS } from './legacySteps.ts';
-import { BACKEND, type RouterKind } from './names.ts';
+import { begin, type Received, takeAll } from './conversation.ts';
+import { LEGACY_DIFFERENCES } from './differences.ts';
+import { LEGACY_STEPS } from './legacySteps.ts';
+import type { RouterKind } from './names.ts';
 import { startBackend, startRouter } from './setup.ts';
-import { type Params, tokenOf } from './steps.ts';
+import { HEARD, type Params } from './steps.ts';
 
-const PLAIN: RouterKind = { named: 'without namespaces', prefixing: false, session: 'shared', hasTwin: false };
+const PLAIN: RouterKind = {
+  named: 'stdio, without namespaces',
+  transport: 'stdio',
+  prefixing: false,
+  session: 'shared',
+  hasTwin: false,
+};
 const ROUTERS: readonly RouterKind[] = [
   PLAIN,
-  { ...PLAIN, named: 'with namespaces', prefixing: true },
-  { ...PLAIN, named: 'with a connection of its own', prefixing: true, session: 'per_client' },
-  { ...PLAIN, named: 'beside another backend with the same names and URIs', prefixing: true, hasTwin: true },
+  { ...PLAIN, named: 'stdio, with namespaces', prefixing: true },
+  { ...PLAIN, named: 'stdio, with a connection of its own', prefixing: true, session: 'per_client' },
+  { ...PLAIN, named: 'stdio, beside another backend with the same names and URIs', prefixing: true, hasTwin: true },
 ];
 
 for (const router of ROUTERS) {
-  test(`A client receives through the router what it receives directly (stdio, ${router.named})`, async t => {
+  test(`A client receives through the router what it receives directly (${router.named})`, async t => {
     const expected = await direct(t);
-    const { url, headers } = await startRouter(t, router, 'stdio', 'legacy');
+    const { url, headers } = await startRouter(t, router, 'legacy');
     const client = new BareHttpClient(url, headers);
     t.after(() => client.close());
     await begin(client);
-    assert.deepEqual(await complaints(client, LEGACY_STEPS, expected, router, DIFFERENCES), []);
+    assert.deepEqual(await complaints(client, LEGACY_STEPS, expected, router, LEGACY_DIFFERENCES), []);
   });
 }
 
-test('Each of the differences is one', async t => {
-  assert.deepEqual(unneeded(DIFFERENCES, LEGACY_STEPS, await direct(t), ROUTERS), []);
+test('A client on stdio receives through the router what it receives directly', async t => {
+  const expected = await direct(t);
+  const { gateway } = await startRouter(t, PLAIN, 'legacy');
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const served = gateway.serveStdio(input, output);
+  const client = new BareStreamClient(output, input);
+  await begin(client);
+  const differences = [...LEGACY_DIFFERENCES, OF_STDIO_CLIENTS];
+  assert.deepEqual(await complaints(client, LEGACY_STEPS, expected, PLAIN, differences), []);
+  assert.deepEqual(unneeded([OF_STDIO_CLIENTS], LEGACY_STEPS, expected, [PLAIN]), []);
+  await client.close();
+  await served;
 });
 
-const DIFFERENCES: readonly Difference[] = [
-  MERGED,
-  LOGGER,
-  UNWANTED_PROGRESS,
-  {
-    reason: 'whoever asks the user says who it is',
-    of: message => {
-      if (message.id === undefined || message.method === undefined) return message;
-      const { params = {} } = message;
-      const isElicitation = message.method === 'elicitation/create';
-      return {
-        ...message,
-        params: {
-          ...params,
-          ...(isElicitation && { message: `${BACKEND}: ${params.message}` }),
-          _meta: { ...(params._meta as Params), 'switchyard/backend': BACKEND },
-        },
-      };
-    },
+test('Each of the differences is one', async t => {
+  assert.deepEqual(unneeded(LEGACY_DIFFERENCES, LEGACY_STEPS, await direct(t), ROUTERS), []);
+});
+
+const OF_STDIO_CLIENTS: Difference = {
+  reason: 'the SDK reads what comes on stdio by a schema, in which params and their `_meta` have no member `__proto__`',
+  of: message => {
+    const { _meta, structuredContent } = message.result ?? {};
+    const told = _meta?.[HEARD];
+    const heard = structuredContent?.heard;
+    if (!told && !heard) return message;
+    const result = {
+      ...message.result,
+      ...(told && { _meta: { ..._meta, [HEARD]: { ...withoutProto(told), meta: withoutProto(told.meta) } } }),
+      ...(heard && { structuredContent: { heard: heard.map(withProtolessParams) } }),
+    };
+    return { ...message, result };
   },
-  {
-    reason: 'a ping asks for the other end of the connection, and that is the router',
-    of: message => (message.method === 'ping' ? undefined : message),
-  },
-  {
-    reason: 'the catalog is one for all clients: what a connection of one client’s own lists later is not in it',
-    of: (message, { isNew, method }, { session }) => {
-      if (session === 'shared') return message;
-      if (message.method?.endsWith('/list_changed')) return undefined;
-      if (isNew) return { jsonrpc: '2.0', id: 'any', error: { code: -32602, message: '' } };
-      if (method !== 'tools/list' || !message.result) return message;
-      const tools = message.result.tools.filter(({ name }: Params) => !String(name).startsWith('grown_'));
-      return { ...message, result: { ...message.result, tools } };
-    },
-  },
-];
+};
+
+function withProtolessParams(said: Params): Params {
+  return { ...said, ...(isObject(said.params) && { params: withoutProto(said.params) }) };
+}
+
+function withoutProto(object: Params): Params {
+  return Object.fromEntries(Object.entries(object).filter(([key]) => key !== '__proto__'));
+}
 
 let conversation: Promise<readonly Received[]> | undefined;
 
@@ -83,16 +92,4 @@ function direct(t: TestContext): Promise<readonly Received[]> {
     return all;
   })();
   return conversation;
-}
-
-async function begin(client: BareClient): Promise<void> {
-  for (const [method, answering] of Object.entries(ANSWERS)) {
-    client.answers(method, async params => {
-      const progressToken = tokenOf(params);
-      if (progressToken !== undefined) await client.notify('notifications/progress', { progressToken, progress: 0.5 });
-      return answering(params);
-    });
-  }
-  await client.initialize(CAPABILITIES);
-  if (client instanceof BareHttpClient) await client.listen();
 }

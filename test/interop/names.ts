@@ -9,6 +9,8 @@ const RELATED_TASK = 'io.modelcontextprotocol/related-task';
 /** How the backend stands behind a router. */
 export interface RouterKind {
   readonly named: string;
+  /** How the router reaches it. */
+  readonly transport: 'stdio' | 'HTTP';
   readonly prefixing: boolean;
   readonly session: 'shared' | 'per_client';
   /** Whether there is another backend with the same names and URIs, earlier in the file. */

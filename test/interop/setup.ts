@@ -7,7 +7,6 @@ import { BACKEND, type RouterKind } from './names.ts';
 const FIXTURE = 'servers/recorded.mjs';
 
 export type Era = 'legacy' | 'modern';
-export type Transport = 'stdio' | 'HTTP';
 
 /** The URL of the backend itself. */
 export function startBackend(t: TestContext, era: Era): Promise<string> {
@@ -17,8 +16,7 @@ export function startBackend(t: TestContext, era: Era): Promise<string> {
 /** A router before the backend, which is ready. */
 export async function startRouter(
   t: TestContext,
-  { prefixing, session, hasTwin }: RouterKind,
-  transport: Transport,
+  { transport, prefixing, session, hasTwin }: RouterKind,
   era: Era,
 ): Promise<TestGateway> {
   const launch = async () =>

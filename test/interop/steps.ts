@@ -3,6 +3,9 @@ import type { BareClient } from '../support/bareClient.ts';
 
 export type Params = Record<string, unknown>;
 
+/** Where the backend says in a result what it has been told. */
+export const HEARD = 'recorded.example/heard';
+
 /** A notification, or a request without its id. */
 export interface Said {
   readonly method: string;

@@ -237,8 +237,13 @@ const FILLINGS = {
   }),
 };
 
-/** Adds the params as they came; of the progress token only its being there, for it need not be the client's. */
-function withHeard(result, { _meta, ...params }, answers) {
+/**
+ * Adds the params as they came; of the progress token only its being there, for it need not be the client's. Where this server has
+ * asked, what it was answered stands for the parameters that brought it in the modern era.
+ */
+function withHeard(result, { _meta, ...rest }, answers) {
+  const { inputResponses, requestState, ...others } = rest;
+  const params = answers.length > 0 ? others : rest;
   if (result._meta !== undefined && typeof result._meta !== 'object') return result;
   const { [PLAY]: _, ...meta } = typeof _meta === 'object' && _meta !== null ? _meta : {};
   if (meta.progressToken !== undefined) meta.progressToken = 'given';
@@ -252,7 +257,10 @@ function asResult(result) {
   return { result };
 }
 
-function asError({ code, message, data }) {
+/** What the client refused. Anything else is thrown on: in the modern era it ends the call with the question. */
+function asError(error) {
+  const { code, message, data } = error;
+  if (code === undefined) throw error;
   return { error: { code, message, data } };
 }
 
