@@ -19,6 +19,7 @@ import { type Lists, listsChangedBy } from './lists.ts';
 import { Offer } from './offer.ts';
 import { type Attempted, type Failure, type Outcome, verdictOf } from './outcome.ts';
 import { probe } from './probe.ts';
+import { StandingRequests } from './standingRequests.ts';
 
 /** A state with what has to be let go of when it is left. */
 type Life =
@@ -56,10 +57,7 @@ export class Backend {
   private readonly offer: Offer;
   private readonly settled = deferred();
   private readonly clients: ClientConnections;
-  /** The log level that each connection was last asked for. */
-  private readonly levels = new WeakMap<Connection, string>();
-  /** The resources that are subscribed to on the shared connection, and on that of each session. */
-  private readonly subscribed = new Map<string | undefined, Set<string>>();
+  private readonly standing: StandingRequests;
   private configured: BackendConfig;
   private introduced: Introduction | undefined;
   private life: Life = { state: { kind: 'idle' } };
@@ -78,7 +76,7 @@ export class Backend {
     this.configured = config;
     this.ports = ports;
     this.introduced = kept?.about;
-    this.subscribed.set(undefined, new Set(kept?.subscriptions));
+    this.standing = new StandingRequests(() => this.timeouts(), kept?.subscriptions);
     this.clients = new ClientConnections((caller, onEnd, signal) => this.openFor(caller, onEnd, signal));
     const { clock } = ports;
     this.breaker = new CircuitBreaker(circuitOptions(config), clock, () => {
@@ -127,7 +125,7 @@ export class Backend {
 
   /** The resources that clients are subscribed to on the shared connection. */
   get subscriptions(): Iterable<string> {
-    return this.subscribed.get(undefined) ?? [];
+    return this.standing.subscriptionsOf(undefined);
   }
 
   /** Whether it has ever told what it has, now or in a run before this one. */
@@ -246,7 +244,9 @@ export class Backend {
         ? { kind: 'cancelled' }
         : { kind: 'failed', sent: false, failure: found.failure };
     this.stats.end();
-    if (outcome.kind === 'answered') this.rememberSubscription(method, params, options.caller.sessionId);
+    if (outcome.kind === 'answered') {
+      this.standing.note(method, params, this.isShared ? undefined : options.caller.sessionId);
+    }
     if (outcome.kind === 'failed') this.failed(found.ok ? found.value : undefined, method, outcome.failure);
     else if (outcome.kind !== 'cancelled') this.stats.succeed(clock.now() - begun, clock.now());
     this.announce();
@@ -282,24 +282,18 @@ export class Backend {
   async setLogLevel(level: string, sessionId?: string): Promise<void> {
     const connection =
       this.isShared || sessionId === undefined ? this.connection : await this.clients.existing(sessionId);
-    if (connection) await this.setLevelOf(connection, level);
+    if (connection) this.standing.setLevel(connection, level);
   }
 
   /** A client has left: what was only there for it ends. */
   release(sessionId: string): void {
     this.clients.release(sessionId);
-    this.subscribed.delete(sessionId);
+    this.standing.forget(sessionId);
   }
 
   /** Whether all clients are served on one connection. */
   get isShared(): boolean {
     return this.config.session === 'shared';
-  }
-
-  private async setLevelOf(connection: Connection, level: string): Promise<void> {
-    if (!('logging' in connection.about.capabilities) || this.levels.get(connection) === level) return;
-    this.levels.set(connection, level);
-    await connection.request('logging/setLevel', { level }, { ...this.timeouts(), signal: NEVER });
   }
 
   private async connectionFor(caller: Caller, signal: AbortSignal): Promise<Attempted<Connection>> {
@@ -324,22 +318,7 @@ export class Backend {
 
   /** Nobody wants to be told of a resource any more. */
   unsubscribe(uri: string): void {
-    if (!this.subscribed.get(undefined)?.delete(uri)) return;
-    void this.connection?.request('resources/unsubscribe', { uri }, { ...this.timeouts(), signal: NEVER });
-  }
-
-  private rememberSubscription(method: string, params: Params | undefined, sessionId: string): void {
-    const key = this.isShared ? undefined : sessionId;
-    const uris = this.subscribed.get(key) ?? new Set();
-    if (method === 'resources/subscribe') this.subscribed.set(key, uris.add(String(params?.uri)));
-    if (method === 'resources/unsubscribe') uris.delete(String(params?.uri));
-  }
-
-  /** A new connection knows nothing of what was subscribed to on the one before. */
-  private renewSubscriptions(connection: Connection, sessionId: string | undefined): void {
-    for (const uri of this.subscribed.get(sessionId) ?? []) {
-      void connection.request('resources/subscribe', { uri }, { ...this.timeouts(), signal: NEVER });
-    }
+    this.standing.unsubscribe(this.connection, uri);
   }
 
   private get knownEra(): Era | undefined {
@@ -390,7 +369,7 @@ export class Backend {
       this.stats.fail(failure.message, this.ports.clock.now());
       this.ports.onLine(this, `the connection of one client ended: ${failure.message}`);
       this.ports.clock.schedule(RENEW_MS, () => {
-        const isSubscribed = (this.subscribed.get(caller.sessionId)?.size ?? 0) > 0;
+        const isSubscribed = this.standing.subscriptionsOf(caller.sessionId).size > 0;
         if (isSubscribed && this.life.state.kind === 'ready') void this.clients.for(caller);
       });
     };
@@ -398,8 +377,8 @@ export class Backend {
     const opened = await this.open(options, caller.sessionId, lost, signal);
     if (!opened.ok) return opened;
     const { connection } = opened.value;
-    if (logLevel !== undefined) await this.setLevelOf(connection, logLevel);
-    this.renewSubscriptions(connection, caller.sessionId);
+    if (logLevel !== undefined) this.standing.setLevel(connection, logLevel);
+    this.standing.renew(connection, caller.sessionId);
     return { ok: true, value: connection };
   }
 
@@ -443,7 +422,7 @@ export class Backend {
     this.told = '';
     this.checker ??= this.watch();
     this.settled.resolve();
-    this.renewSubscriptions(connection, undefined);
+    this.standing.renew(connection, undefined);
   }
 
   /** A request was not answered. What is lost with it is connected anew. */
@@ -570,6 +549,3 @@ function circuitOptions({ circuit_breaker }: BackendConfig): CircuitOptions {
 function refused(reason: string, retryAt?: number): Admissibility {
   return { kind: 'refused', reason, ...(retryAt !== undefined && { retryAt }) };
 }
-
-/** The level is set for everybody: nobody's cancelling stops it. */
-const NEVER = new AbortController().signal;
