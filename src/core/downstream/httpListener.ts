@@ -7,6 +7,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type JSONRPCMessage, type RequestId, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
@@ -127,6 +128,8 @@ export class HttpListener {
     this.sweep?.dispose();
     this.stateless.dispose();
     for (const request of this.open) request.abort('the server is stopping');
+    // A stream of changes is answered when it ends.
+    await nextTurn();
     await Promise.all([...this.sessions.values()].map(({ session }) => session.close()));
     await new Promise<void>(resolve => {
       this.server.close(() => resolve());
