@@ -20,12 +20,20 @@ const PLAIN: RouterKind = {
   session: 'shared',
   hasTwin: false,
 };
-const ROUTERS: readonly RouterKind[] = [
-  PLAIN,
-  { ...PLAIN, named: 'stdio, with namespaces', prefixing: true },
-  { ...PLAIN, named: 'stdio, with a connection of its own', prefixing: true, session: 'per_client' },
-  { ...PLAIN, named: 'stdio, beside another backend with the same names and URIs', prefixing: true, hasTwin: true },
-];
+const ROUTERS: readonly RouterKind[] = (['stdio', 'HTTP'] as const).flatMap(transport => {
+  const plain: RouterKind = { ...PLAIN, named: `${transport}, without namespaces`, transport };
+  return [
+    plain,
+    { ...plain, named: `${transport}, with namespaces`, prefixing: true },
+    { ...plain, named: `${transport}, with a connection of its own`, prefixing: true, session: 'per_client' },
+    {
+      ...plain,
+      named: `${transport}, beside another backend with the same names and URIs`,
+      prefixing: true,
+      hasTwin: true,
+    },
+  ];
+});
 
 for (const router of ROUTERS) {
   test(`A client receives through the router what it receives directly (${router.named})`, async t => {

@@ -9,15 +9,15 @@ import { CAPABILITIES, MODERN_STEPS } from './modernSteps.ts';
 import type { RouterKind } from './names.ts';
 import { startBackend, startRouter } from './setup.ts';
 
-const PLAIN: RouterKind = {
-  named: 'stdio, without namespaces',
-  transport: 'stdio',
-  prefixing: false,
-  session: 'shared',
-  hasTwin: false,
-};
-const ROUTERS: readonly RouterKind[] = [PLAIN, { ...PLAIN, named: 'stdio, with namespaces', prefixing: true }];
-const _SERVER_INFO = 'io.modelcontextprotocol/serverInfo';
+const ROUTERS: readonly RouterKind[] = (['stdio', 'HTTP'] as const).flatMap(transport =>
+  [false, true].map(prefixing => ({
+    named: `${transport}, ${prefixing ? 'with' : 'without'} namespaces`,
+    transport,
+    prefixing,
+    session: 'shared',
+    hasTwin: false,
+  })),
+);
 
 for (const router of ROUTERS) {
   test(`A modern client receives from a modern backend what it receives directly (${router.named})`, async t => {
