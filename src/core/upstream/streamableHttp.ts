@@ -3,7 +3,7 @@
 // came, and is most of what a call would cost. On `fetch`, because that is what the editor sends through its proxy.
 import type { JSONRPCMessage, RequestId, Transport, TransportSendOptions } from '@modelcontextprotocol/client';
 import { createParser } from 'eventsource-parser';
-import { deferred } from '../base/async.ts';
+import { type Deferred, deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import { hasEnvelope, versionIn } from '../base/envelope.ts';
 import { messageOf } from '../base/errors.ts';
@@ -90,6 +90,8 @@ export class StreamableHttpTransport implements Transport {
   private session: string | undefined;
   private protocolVersion: string | undefined;
   private isClosed = false;
+  /** Resolves when the server has taken all notifications so far. */
+  private told = Promise.resolve();
 
   /** @param headers of every HTTP request */
   constructor(url: URL, headers: Readonly<Record<string, string>>, clock: Clock) {
@@ -122,14 +124,30 @@ export class StreamableHttpTransport implements Transport {
     if (requestSignal?.aborted) cancel();
     requestSignal?.addEventListener('abort', cancel, { once: true });
     const end = this.begin(exchange, () => requestSignal?.removeEventListener('abort', cancel));
+    const { before, taken } = this.inOrder(message);
     try {
+      await before;
       const stream = await this.post(message, exchange, options.headers);
       if (stream) void this.follow(exchange, stream).finally(end);
       else end();
     } catch (error) {
       end();
       throw error;
+    } finally {
+      taken.resolve();
     }
+  }
+
+  /**
+   * Of posts at the same time the later may be taken first. So notifications wait for each other, and requests for the
+   * notifications before them; but giving up waits for nothing, nor does an answer.
+   */
+  private inOrder(message: JSONRPCMessage): { readonly before: Promise<void> | undefined; readonly taken: Deferred } {
+    const taken = deferred();
+    if (!('method' in message) || message.method === 'notifications/cancelled') return { before: undefined, taken };
+    const before = this.told;
+    if (!('id' in message)) this.told = before.then(() => taken.promise);
+    return { before, taken };
   }
 
   /** Takes leave of the server; rejects if it does not answer that well. */

@@ -82,6 +82,24 @@ const streaming = (response: ServerResponse, ...events: string[]) => {
 const INITIALIZED = { jsonrpc: '2.0', method: 'notifications/initialized' } as const;
 
 describe('What is posted', () => {
+  test('comes in the order of the notifications, but a cancellation or an answer at once', async t => {
+    const held: ServerResponse[] = [];
+    const { transport, ask, requests } = await start(t, (response, { body }) => {
+      if (body.method === 'first') held.push(response);
+      else if (body.id !== undefined && body.method) json(response, result(body.id));
+      else response.writeHead(202).end();
+    });
+    const notify = (method: string) => transport.send({ jsonrpc: '2.0', method });
+    const all = [notify('first'), notify('second'), ask(1), notify('notifications/cancelled')];
+    all.push(transport.send({ jsonrpc: '2.0', id: 7, result: {} }));
+    const posted = () => requests.map(({ body }) => body.method ?? 'an answer');
+    await eventually('what waits for nothing', () => posted().length === 3);
+    assert.deepEqual(posted().toSorted(), ['an answer', 'first', 'notifications/cancelled']);
+    for (const response of held) response.writeHead(202).end();
+    await Promise.all(all);
+    assert.deepEqual(posted().slice(3), ['second', 'tools/call']);
+  });
+
   test('asks for both kinds of answer, with the headers of the configuration', async t => {
     const { ask, requests } = await start(t, (response, { body }) => json(response, result(body.id)), {
       headers: { Authorization: 'Bearer x', Accept: 'text/html' },
