@@ -13,6 +13,8 @@ import type { MessageOrigin } from '../base/peer.ts';
 import { Backoff } from '../health/backoff.ts';
 import { fetchWithinOrigin, HttpError, MAX_MESSAGE_BYTES, TooLongError, textOf } from './httpFetch.ts';
 
+/** How long a message waits for the notifications before it to be taken. */
+const ORDER_MS = 1000;
 const JSON_TYPE = 'application/json';
 const EVENTS_TYPE = 'text/event-stream';
 const AGAIN = { initialMs: 1000, multiplier: 2, maxMs: 60_000, jitter: 0.2 };
@@ -90,8 +92,8 @@ export class StreamableHttpTransport implements Transport {
   private session: string | undefined;
   private protocolVersion: string | undefined;
   private isClosed = false;
-  /** Resolves when the server has taken all notifications so far. */
-  private told = Promise.resolve();
+  /** Resolves when the server has taken all notifications so far; undefined: it has. */
+  private told: Promise<void> | undefined;
 
   /** @param headers of every HTTP request */
   constructor(url: URL, headers: Readonly<Record<string, string>>, clock: Clock) {
@@ -126,7 +128,7 @@ export class StreamableHttpTransport implements Transport {
     const end = this.begin(exchange, () => requestSignal?.removeEventListener('abort', cancel));
     const { before, taken } = this.inOrder(message);
     try {
-      await before;
+      if (before) await this.soon(before);
       const stream = await this.post(message, exchange, options.headers);
       if (stream) void this.follow(exchange, stream).finally(end);
       else end();
@@ -146,8 +148,21 @@ export class StreamableHttpTransport implements Transport {
     const taken = deferred();
     if (!('method' in message) || message.method === 'notifications/cancelled') return { before: undefined, taken };
     const before = this.told;
-    if (!('id' in message)) this.told = before.then(() => taken.promise);
+    if (!('id' in message)) {
+      const told = Promise.all([before, taken.promise]).then(() => {
+        if (this.told === told) this.told = undefined;
+      });
+      this.told = told;
+    }
     return { before, taken };
+  }
+
+  /** A server that keeps a notification open keeps nothing else waiting for long. */
+  private async soon(before: Promise<void>): Promise<void> {
+    const enough = deferred();
+    const timer = this.clock.schedule(ORDER_MS, enough.resolve);
+    await Promise.race([before, enough.promise]);
+    timer.dispose();
   }
 
   /** Takes leave of the server; rejects if it does not answer that well. */
