@@ -8,6 +8,8 @@ const NAMED_BY: Readonly<Record<string, string>> = {
   'tools/call': 'name',
   'prompts/get': 'name',
   'resources/read': 'uri',
+  'tasks/get': 'taskId',
+  'tasks/cancel': 'taskId',
 };
 
 /** A client of the modern era (MCP 2026-07-28): each request says all that has to be known of it. */

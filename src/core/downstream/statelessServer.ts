@@ -8,6 +8,7 @@ import { isObject } from '../base/json.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
 import { definitionFor } from '../router/catalog.ts';
 import type { ChangeListener } from '../router/clientRequests.ts';
+import type { Call } from '../router/router.ts';
 import {
   dispatch,
   INVALID_PARAMS,
@@ -47,7 +48,8 @@ const MAY_ASK = new Map([
   ['resources/read', 'uri'],
 ]);
 /** Methods of the legacy era that this one has done away with. */
-const GONE = /^(initialize|ping|logging\/|resources\/(un)?subscribe$|tasks\/|roots\/|sampling\/|elicitation\/)/;
+const GONE =
+  /^(initialize|ping|logging\/|resources\/(un)?subscribe$|tasks\/(list|result)$|roots\/|sampling\/|elicitation\/)/;
 
 /** Serves the modern era (MCP 2026-07-28), in which every request stands alone and brings all that has to be known of its client. */
 export class StatelessServer implements Disposable {
@@ -101,10 +103,20 @@ export class StatelessServer implements Disposable {
     if (resumed) return resumed;
     if (client.logLevel !== undefined) this.ports.onStatelessLevel(client.logLevel);
     return this.parked.begin(params, identity, client, exchange, call =>
-      (dispatch(method, call, this.ports, this.present) ?? this.ports.router.ofNobody(method, call)).finally(() =>
-        this.ports.release(call.caller.sessionId),
-      ),
+      this.route(method, call).finally(() => this.ports.release(call.caller.sessionId)),
     );
+  }
+
+  private route(method: string, call: Call): Promise<Answer> {
+    const { router } = this.ports;
+    switch (method) {
+      case 'tasks/get':
+      case 'tasks/update':
+      case 'tasks/cancel':
+        return router.ofTask(method, call);
+      default:
+        return dispatch(method, call, this.ports, this.present) ?? router.ofNobody(method, call);
+    }
   }
 
   private async discover(): Promise<Answer> {

@@ -158,17 +158,23 @@ export class Router {
     });
   }
 
-  /** `tasks/get`, `tasks/result` and `tasks/cancel` (MCP 2025-11-25, "Tasks"), by exposed id: with the backend that has it. */
-  ofTask(method: 'tasks/get' | 'tasks/result' | 'tasks/cancel', call: Call): Promise<Answer> {
+  /**
+   * What is asked of a task (MCP 2025-11-25, "Tasks", and the extension that they are in the modern era), by exposed id:
+   * with the backend that has it.
+   */
+  ofTask(method: 'tasks/get' | 'tasks/result' | 'tasks/update' | 'tasks/cancel', call: Call): Promise<Answer> {
     const exposedId = String(call.params.taskId);
     const task = originalTask(exposedId);
     return this.route(call, {
       method,
       name: exposedId,
       select: () => {
-        // Others have tasks on the same connection, which are none of this client's business.
-        if (!this.ports.clients.tasksOf(call.caller.sessionId).includes(exposedId)) return undefined;
         const holder = this.ports.surroundings().backends.find(({ name }) => name === task?.backend);
+        // Others have tasks on the same connection, which are none of this client's business. Where there are no sessions,
+        // knowing the id is what makes a task one's own.
+        const isStateless = call.caller.client.era === 'modern' && holder?.about?.era === 'modern';
+        const isOwn = this.ports.clients.tasksOf(call.caller.sessionId).includes(exposedId);
+        if (!isStateless && !isOwn) return undefined;
         return this.harmless(holder && task && [{ backend: holder, originalName: task.taskId }]);
       },
       paramsFor: taskId => ({ ...call.params, taskId }),

@@ -172,10 +172,10 @@ describe('A modern client', () => {
       'resources/subscribe',
       'resources/unsubscribe',
       'tasks/list',
-      'tasks/get',
+      'tasks/result',
       'nobody/knows',
     ]) {
-      const { status, error } = await ask(method, method === 'tasks/get' ? {} : { uri: 'echo://readme' });
+      const { status, error } = await ask(method, method === 'tasks/result' ? {} : { uri: 'echo://readme' });
       assert.deepEqual([status, error?.code, error?.message], [404, -32601, `Method not found: ${method}`]);
     }
   });

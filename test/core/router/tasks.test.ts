@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { BareHttpClient, Message } from '../../support/bareClient.ts';
+import { BareModernClient } from '../../support/bareModernClient.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixtureCommand } from '../../support/fixtures.ts';
 import { startGateway } from '../../support/gateway.ts';
@@ -100,5 +101,21 @@ describe('A task', () => {
     await client.callTool('one__finish', { taskId: 't/1' });
     const [progress] = await client.notifications('notifications/progress');
     assert.deepEqual(progress?.params, { progressToken: 'p', progress: 1 });
+  });
+
+  it('of a modern backend is asked after by whoever knows its id, without a session', async t => {
+    const { url, headers, gateway } = await startGateway(t, {
+      backends: [{ name: 'one', ...fixtureCommand('servers/tasks.mjs', '--era', 'modern') }],
+    });
+    await gateway.whenSettled();
+    const client = new BareModernClient(url, headers);
+    t.after(() => client.close());
+    const { result: made } = await client.callTool('one__work');
+    assert.equal(made.task.taskId, 'one/t/1');
+    const { result: got } = await client.request('tasks/get', { taskId: 'one/t/1' });
+    assert.deepEqual([got.taskId, got.status], ['one/t/1', 'working']);
+    assert.equal((await client.request('tasks/cancel', { taskId: 'one/t/1' })).result.status, 'cancelled');
+    assert.equal((await client.request('tasks/get', { taskId: 'two/t/1' })).error?.code, -32602);
+    assert.equal((await client.request('tasks/list')).error?.code, -32601);
   });
 });
