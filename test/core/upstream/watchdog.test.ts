@@ -250,11 +250,17 @@ describe('Watchdog', { concurrency: 3, timeout: 60_000 }, () => {
     // In a namespace of process ids of its own, where the next number can be chosen.
     const router = `${PRELUDE}
       import { writeFileSync } from 'node:fs';
-      const gone = await start(CHILD);
-      gone.kill('SIGKILL');
-      await once(gone, 'exit');
-      writeFileSync('/proc/sys/kernel/ns_last_pid', String(gone.pid - 1));
-      const other = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+      let gone;
+      let other;
+      // Threads have numbers of the same row: one that begins just now may take it.
+      for (let tries = 0; tries < 20 && (!other || other.pid !== gone.pid); tries++) {
+        other?.kill('SIGKILL');
+        gone = await start(CHILD);
+        gone.kill('SIGKILL');
+        await once(gone, 'exit');
+        writeFileSync('/proc/sys/kernel/ns_last_pid', String(gone.pid - 1));
+        other = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+      }
       if (other.pid !== gone.pid) throw new Error('the number was not given again');
       const child = await start(CHILD);
       tell({ other: other.pid, child: child.pid });
