@@ -1,4 +1,5 @@
 // Composition root: configuration → backends → catalog → sessions. Both faces start here.
+
 import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
@@ -6,6 +7,7 @@ import { Debounced, deferred } from './base/async.ts';
 import { type Disposable, DisposableStore } from './base/disposable.ts';
 import { Emitter } from './base/event.ts';
 import type { Params } from './base/peer.ts';
+import { METHOD_NOT_FOUND } from './base/rpcErrors.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
 import { Configuration, type ConfigurationOptions } from './configuration.ts';
 import type { Present, ServingPorts } from './downstream/dispatch.ts';
@@ -60,7 +62,6 @@ const SNAPSHOT_DEBOUNCE_MS = 100;
 /** Whatever the file says: with the ladder that ends a process, everything is to be gone 9 s after a SIGTERM. */
 const MOST_DRAIN_MS = 6000;
 const LOG_LINES = 200;
-const METHOD_NOT_FOUND = -32601;
 
 /** The whole running thing: listeners, router, backends. */
 export class Gateway implements Disposable {

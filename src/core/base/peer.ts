@@ -8,6 +8,7 @@ import type {
 import { deferred } from './async.ts';
 import { messageOf } from './errors.ts';
 import { isObject } from './json.ts';
+import { INTERNAL_ERROR } from './rpcErrors.ts';
 
 export type Params = Record<string, unknown>;
 
@@ -70,7 +71,6 @@ export interface PeerRequest {
 }
 
 const CANCELLED = 'notifications/cancelled';
-const INTERNAL_ERROR = -32603;
 
 /**
  * One side of a JSON-RPC 2.0 conversation, over any transport of the SDK. Both sides of the router are one of these.

@@ -1,11 +1,9 @@
 import type { Answer, Params } from '../base/peer.ts';
+import { INVALID_PARAMS, refusal } from '../base/rpcErrors.ts';
 import type { Catalog, Entry } from '../router/catalog.ts';
 import type { ClientRequests } from '../router/clientRequests.ts';
 import type { RouterIntroduction } from '../router/introduction.ts';
 import type { Call, Router } from '../router/router.ts';
-
-export const METHOD_NOT_FOUND = -32601;
-export const INVALID_PARAMS = -32602;
 
 /** What serving clients needs of everything behind it. */
 export interface ServingPorts {
@@ -76,8 +74,4 @@ export function dispatch(
 
 export function result(value: Params): Answer {
   return { kind: 'result', result: value };
-}
-
-export function refusal(code: number, message: string, data?: unknown): Answer {
-  return { kind: 'error', error: { code, message, ...(data !== undefined && { data }) } };
 }

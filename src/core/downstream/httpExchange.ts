@@ -1,14 +1,15 @@
 // How one HTTP request is answered with JSON-RPC messages (MCP "Streamable HTTP", both eras).
+
 import type { ServerResponse } from 'node:http';
 import type { JSONRPCMessage } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import { messageOf } from '../base/errors.ts';
+import { INTERNAL_ERROR } from '../base/rpcErrors.ts';
 
 /** A request unanswered for this long gets its headers and then signs of life, so that no client or proxy gives up. */
 const STREAM_AFTER_MS = 5000;
 const KEEP_ALIVE_MS = 15_000;
-const INTERNAL_ERROR = -32603;
 /** What may wait in a stream for a client to read it. */
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 

@@ -15,10 +15,11 @@ import { hasEnvelope, MODERN_VERSION } from '../base/envelope.ts';
 import { UserError } from '../base/errors.ts';
 import { Emitter } from '../base/event.ts';
 import type { Params } from '../base/peer.ts';
+import { INVALID_REQUEST, REFUSED, SESSION_NOT_FOUND } from '../base/rpcErrors.ts';
 import { HttpExchange } from './httpExchange.ts';
 import { HttpTransport } from './httpTransport.ts';
 import { modernRefusal, paramRefusal, statusOf } from './modernHeaders.ts';
-import { INVALID_REQUEST, MAX_BODY_BYTES, parseBody, readBody } from './requestBody.ts';
+import { MAX_BODY_BYTES, parseBody, readBody } from './requestBody.ts';
 import { Session, type SessionOptions } from './session.ts';
 import { StatelessServer } from './statelessServer.ts';
 
@@ -46,8 +47,6 @@ const LINGER_MS = 2000;
 /** A client that has had nothing open for so long has left without a word. */
 const IDLE_MS = 5 * 60_000;
 const SWEEP_MS = 60_000;
-const BAD_REQUEST = -32000;
-const SESSION_NOT_FOUND = -32001;
 
 /** Streamable HTTP for any number of clients, each with a session of its own. */
 export class HttpListener {
@@ -224,7 +223,7 @@ export class HttpListener {
 
   /** The connection closes, but not while the rest of the body arrives: that would reset it, and the answer be lost. */
   private refuseBody(request: IncomingMessage, response: ServerResponse): void {
-    const body = errorBody(`Payload too large: at most ${MAX_BODY_BYTES} bytes`, BAD_REQUEST, null);
+    const body = errorBody(`Payload too large: at most ${MAX_BODY_BYTES} bytes`, REFUSED, null);
     response.writeHead(413, { ...headersOf(body), connection: 'close' }).write(body);
     const end = () => void response.end();
     const timer = this.clock.schedule(LINGER_MS, end);
@@ -262,12 +261,12 @@ export class HttpListener {
   ): Promise<void> {
     const id = request.headers['mcp-session-id'];
     if (typeof id !== 'string')
-      return reply(response, 400, 'Bad request: no Mcp-Session-Id header, and not an initialize request', BAD_REQUEST);
+      return reply(response, 400, 'Bad request: no Mcp-Session-Id header, and not an initialize request', REFUSED);
     const entry = this.sessions.get(id);
     if (!entry) return reply(response, 404, 'Session not found: initialize a new one', SESSION_NOT_FOUND);
     const version = request.headers['mcp-protocol-version'];
     if (typeof version === 'string' && !SUPPORTED_PROTOCOL_VERSIONS.includes(version)) {
-      return reply(response, 400, `Bad request: unsupported MCP-Protocol-Version ${version}`, BAD_REQUEST);
+      return reply(response, 400, `Bad request: unsupported MCP-Protocol-Version ${version}`, REFUSED);
     }
     await action(entry);
   }
@@ -307,7 +306,7 @@ function reply(
   response: ServerResponse,
   status: number,
   message: string,
-  code = BAD_REQUEST,
+  code = REFUSED,
   id: RequestId | null = null,
   data?: unknown,
 ): void {

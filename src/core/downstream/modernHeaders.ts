@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { classifyInboundRequest, type JSONRPCMessage, type RequestId } from '@modelcontextprotocol/server';
 import { decodedHeader, namedBy, paramHeaders } from '../base/paramHeaders.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
+import { HEADER_MISMATCH, INVALID_REQUEST } from '../base/rpcErrors.ts';
 
 /** Why a modern POST is not served, and how that is said. */
 export interface ModernRefusal extends RpcError {
@@ -9,8 +10,6 @@ export interface ModernRefusal extends RpcError {
   readonly id: RequestId | null;
 }
 
-const HEADER_MISMATCH = -32020;
-const INVALID_REQUEST = -32600;
 /** Errors about the request itself, which HTTP is to show too. */
 const STATUS: ReadonlyMap<number, number> = new Map([
   [-32601, 404],

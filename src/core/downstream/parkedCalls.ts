@@ -5,8 +5,8 @@ import type { Disposable } from '../base/disposable.ts';
 import type { ClientProfile } from '../base/envelope.ts';
 import { isObject } from '../base/json.ts';
 import type { Answer, Params } from '../base/peer.ts';
+import { INVALID_PARAMS, REFUSED, refusal } from '../base/rpcErrors.ts';
 import type { Call } from '../router/router.ts';
-import { INVALID_PARAMS, refusal } from './dispatch.ts';
 
 /** How the client of one request is reached, for as long as the request is open. */
 export interface Exchange {
@@ -41,7 +41,6 @@ const PREFIX = 'switchyard/call:';
 /** A person who has not answered a form by then has gone; until then, on a shared connection, nobody else can be asked. */
 const PARKED_MS = 10 * 60_000;
 const MAX_PARKED = 1000;
-const REFUSED = -32000;
 
 /**
  * Calls of modern clients to legacy backends that ask something meanwhile. Such a backend asks in a request and waits; such

@@ -7,10 +7,9 @@ import {
   type JSONRPCMessage,
   type RequestId,
 } from '@modelcontextprotocol/server';
+import { INVALID_REQUEST, PARSE_ERROR } from '../base/rpcErrors.ts';
 
 export const MAX_BODY_BYTES = 64 * 1024 * 1024;
-export const INVALID_REQUEST = -32600;
-const PARSE_ERROR = -32700;
 
 /** The whole body; undefined if it is too large. What then still comes of it is dropped. */
 export function readBody(request: IncomingMessage): Promise<string | undefined> {

@@ -10,21 +10,13 @@ import { type ClientProfile, hasEnvelope } from '../base/envelope.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { type Answer, type Params, Peer } from '../base/peer.ts';
+import { INVALID_PARAMS, METHOD_NOT_FOUND, REFUSED, refusal } from '../base/rpcErrors.ts';
 import { definitionFor } from '../router/catalog.ts';
 import { type Caller, type ClientSession, LOGGING_LEVELS } from '../router/clientRequests.ts';
 import type { Call } from '../router/router.ts';
-import {
-  dispatch,
-  INVALID_PARAMS,
-  METHOD_NOT_FOUND,
-  type Present,
-  refusal,
-  result,
-  type ServingPorts,
-} from './dispatch.ts';
+import { dispatch, type Present, result, type ServingPorts } from './dispatch.ts';
 import type { StatelessServer } from './statelessServer.ts';
 
-const REFUSED = -32000;
 const INITIALIZE_PARAMS = 'protocolVersion, capabilities, and clientInfo with a name and a version';
 
 export interface SessionOptions {

@@ -6,18 +6,19 @@ import type { Disposable } from '../base/disposable.ts';
 import { asModernResult, type ClientProfile, MODERN_VERSION, metaOf, openEnvelope, tagged } from '../base/envelope.ts';
 import { isObject } from '../base/json.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
+import {
+  INVALID_PARAMS,
+  METHOD_NOT_FOUND,
+  MISSING_CAPABILITY,
+  RESOURCE_NOT_FOUND,
+  refusal,
+  UNSUPPORTED_VERSION,
+  URL_ELICITATION_REQUIRED,
+} from '../base/rpcErrors.ts';
 import { definitionFor } from '../router/catalog.ts';
 import type { ChangeListener } from '../router/clientRequests.ts';
 import type { Call } from '../router/router.ts';
-import {
-  dispatch,
-  INVALID_PARAMS,
-  METHOD_NOT_FOUND,
-  type Present,
-  refusal,
-  result,
-  type ServingPorts,
-} from './dispatch.ts';
+import { dispatch, type Present, result, type ServingPorts } from './dispatch.ts';
 import { type Exchange, ParkedCalls } from './parkedCalls.ts';
 
 export interface ModernRequest {
@@ -27,10 +28,6 @@ export interface ModernRequest {
   readonly params: Params;
 }
 
-const UNSUPPORTED_VERSION = -32022;
-const MISSING_CAPABILITY = -32021;
-const RESOURCE_NOT_FOUND = -32002;
-const URL_ELICITATION_REQUIRED = -32042;
 /** What clients see is merged from backends that come and go: nobody can say how long it holds, or that it is the same for all. */
 const NOT_TO_BE_KEPT = { ttlMs: 0, cacheScope: 'private' };
 const CACHEABLE = new Set([

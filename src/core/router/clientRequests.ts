@@ -4,6 +4,7 @@ import { groupBy } from '../base/groupBy.ts';
 import { isObject } from '../base/json.ts';
 import type { Logger } from '../base/log.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
+import { METHOD_NOT_FOUND, MISSING_CAPABILITY, REFUSED, refusal, URL_ELICITATION_REQUIRED } from '../base/rpcErrors.ts';
 import type { Backend } from '../upstream/backend.ts';
 import type { Origin } from '../upstream/backendPorts.ts';
 import type { Caller } from '../upstream/connection.ts';
@@ -24,10 +25,6 @@ export interface ClientSession extends Caller {
 /** A client that is told of changes, and cannot be asked anything: `subscriptions/listen` of the modern era. */
 export type ChangeListener = Pick<ClientSession, 'sessionId' | 'notify' | 'subscriptions'>;
 
-const METHOD_NOT_FOUND = -32601;
-const MISSING_CAPABILITY = -32021;
-const REFUSED = -32000;
-const URL_ELICITATION_REQUIRED = -32042;
 const RELATED_TASK = 'io.modelcontextprotocol/related-task';
 /** Tasks and elicitations whose client is remembered. */
 const MAX_REMEMBERED = 10_000;
@@ -140,11 +137,8 @@ export class ClientRequests {
       this.log.warning(`${backend.name}: ${method} is refused: the client has no ${missing.name}`);
       const message = `The client does not support ${missing.name}`;
       const { era } = asked.client;
-      if (era === 'legacy') return { kind: 'error', error: { code: METHOD_NOT_FOUND, message } };
-      return {
-        kind: 'error',
-        error: { code: MISSING_CAPABILITY, message, data: { requiredCapabilities: missing.capability } },
-      };
+      if (era === 'legacy') return refusal(METHOD_NOT_FOUND, message);
+      return refusal(MISSING_CAPABILITY, message, { requiredCapabilities: missing.capability });
     }
     if (method === 'elicitation/create' && params?.elicitationId !== undefined) {
       this.remember(elicitationKey(backend, params.elicitationId), asked.sessionId);
@@ -279,7 +273,7 @@ export class ClientRequests {
     // Servers ask for roots as soon as they start: while nobody is connected that is no news.
     if (this.sessions.size === 0) this.log.debug(message);
     else this.log.warning(message);
-    return { kind: 'error', error: { code: couldBeAnswered ? REFUSED : METHOD_NOT_FOUND, message } };
+    return refusal(couldBeAnswered ? REFUSED : METHOD_NOT_FOUND, message);
   }
 }
 

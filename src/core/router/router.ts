@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import { isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Answer, Params } from '../base/peer.ts';
+import { INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, refusal } from '../base/rpcErrors.ts';
 import { Backoff } from '../health/backoff.ts';
 import type { Permit } from '../health/circuitBreaker.ts';
 import type { Backend } from '../upstream/backend.ts';
@@ -49,10 +50,6 @@ interface Routing {
   readonly nobody: (message: string) => Answer;
 }
 
-const INVALID_PARAMS = -32602;
-const RESOURCE_NOT_FOUND = -32002;
-const INTERNAL_ERROR = -32603;
-const METHOD_NOT_FOUND = -32601;
 const RETRY_JITTER = 0.2;
 /** Each costs a request. */
 const MAX_LISTED_TASKS = 100;
@@ -111,7 +108,7 @@ export class Router {
       select: () => this.harmless(this.ports.surroundings().catalog.prompts.get(name)?.candidates),
       paramsFor: originalName => ({ ...call.params, name: originalName }),
       unknown: () => unknown('prompt', name, this.ports.surroundings().catalog.prompts.keys()),
-      nobody: message => error(INTERNAL_ERROR, message),
+      nobody: message => refusal(INTERNAL_ERROR, message),
     });
   }
 
@@ -128,8 +125,8 @@ export class Router {
         return { ...call.params, uri: originalUri };
       },
       exposed: (backend, result) => this.ports.exposure.result(backend, result, { original, uri }),
-      unknown: () => error(RESOURCE_NOT_FOUND, `Unknown resource: ${uri}`, { uri }),
-      nobody: message => error(INTERNAL_ERROR, message),
+      unknown: () => refusal(RESOURCE_NOT_FOUND, `Unknown resource: ${uri}`, { uri }),
+      nobody: message => refusal(INTERNAL_ERROR, message),
     });
   }
 
@@ -154,7 +151,7 @@ export class Router {
           ? unknown('prompt', name, prompts.keys())
           : unknown('resource template', name, templates.keys());
       },
-      nobody: message => error(INTERNAL_ERROR, message),
+      nobody: message => refusal(INTERNAL_ERROR, message),
     });
   }
 
@@ -178,8 +175,8 @@ export class Router {
         return this.harmless(holder && task && [{ backend: holder, originalName: task.taskId }]);
       },
       paramsFor: taskId => ({ ...call.params, taskId }),
-      unknown: () => error(INVALID_PARAMS, `Unknown task: ${exposedId}`),
-      nobody: message => error(INTERNAL_ERROR, message),
+      unknown: () => refusal(INVALID_PARAMS, `Unknown task: ${exposedId}`),
+      nobody: message => refusal(INTERNAL_ERROR, message),
     });
   }
 
@@ -205,12 +202,12 @@ export class Router {
       const outcome = await backend.request(method, call.params, call);
       permit.settle(verdictOf(outcome));
       if (outcome.kind === 'answered') return { kind: 'result', result: outcome.result };
-      if (outcome.kind === 'cancelled') return error(INTERNAL_ERROR, 'cancelled');
-      if (outcome.kind === 'failed') return error(INTERNAL_ERROR, `${backend.name}: ${outcome.failure.message}`);
+      if (outcome.kind === 'cancelled') return refusal(INTERNAL_ERROR, 'cancelled');
+      if (outcome.kind === 'failed') return refusal(INTERNAL_ERROR, `${backend.name}: ${outcome.failure.message}`);
       if (outcome.kind === 'rejected' && outcome.error.code !== METHOD_NOT_FOUND)
         return { kind: 'error', error: outcome.error };
     }
-    return error(METHOD_NOT_FOUND, `Method not found: ${method}`);
+    return refusal(METHOD_NOT_FOUND, `Method not found: ${method}`);
   }
 
   /** The exposed URI that a client means by its own spelling. */
@@ -242,7 +239,7 @@ export class Router {
     // What a backend asked in mid-call is answered to that one.
     const pin = call.caller.client.era === 'modern' ? pinIn(call.params.requestState) : undefined;
     const candidates = selection.candidates.filter(({ backend }) => !pin || backend.name === pin.backend);
-    if (candidates.length === 0 && pin) return conclude('rejected', error(INVALID_PARAMS, 'Unknown requestState'));
+    if (candidates.length === 0 && pin) return conclude('rejected', refusal(INVALID_PARAMS, 'Unknown requestState'));
     record.candidates = candidates;
     this.turn += 1;
 
@@ -284,7 +281,7 @@ export class Router {
           this.ports.clients.ownElicitations(outcome.error, candidate.backend, call.caller.sessionId);
           return conclude('rejected', { kind: 'error', error: outcome.error });
         case 'cancelled':
-          return conclude('cancelled', error(INTERNAL_ERROR, 'cancelled'));
+          return conclude('cancelled', refusal(INTERNAL_ERROR, 'cancelled'));
         case 'failed':
           // A call that may already have run is repeated only if its tool says that this is harmless.
           if (outcome.sent && !selection.isRepeatable) return conclude('nobody', request.nobody(record.explanation));
@@ -292,7 +289,7 @@ export class Router {
     }
 
     // 7. Nobody left.
-    if (call.signal.aborted) return conclude('cancelled', error(INTERNAL_ERROR, 'cancelled'));
+    if (call.signal.aborted) return conclude('cancelled', refusal(INTERNAL_ERROR, 'cancelled'));
     return conclude('nobody', request.nobody(record.explanation));
   }
 
@@ -409,14 +406,10 @@ async function firstConnected(backends: readonly Backend[], signal: AbortSignal)
   return slow;
 }
 
-function error(code: number, message: string, data?: unknown): Answer {
-  return { kind: 'error', error: { code, message, ...(data !== undefined && { data }) } };
-}
-
 function unknown(what: string, name: string, known: Iterable<string>): Answer {
   const names = [...known];
   // Without its namespace a name is nobody's, however well it is spelled.
   const near = [...names.filter(each => each.endsWith(`__${name}`)), ...nearest(name, names)].slice(0, 3);
   const hint = near.length > 0 ? `. Did you mean ${near.map(each => `"${each}"`).join(' or ')}?` : '';
-  return error(INVALID_PARAMS, `Unknown ${what}: ${name}${hint}`);
+  return refusal(INVALID_PARAMS, `Unknown ${what}: ${name}${hint}`);
 }

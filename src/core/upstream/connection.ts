@@ -13,6 +13,7 @@ import {
 import { messageOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { type Answer, type Params, Peer, type Reply } from '../base/peer.ts';
+import { METHOD_NOT_FOUND, refusal } from '../base/rpcErrors.ts';
 import { ACKNOWLEDGED, ChangeStream } from './changeStream.ts';
 import { Deadline, type Limit } from './deadline.ts';
 import { type HandshakeOptions, type Introduction, shakeHands } from './handshake.ts';
@@ -70,7 +71,6 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-const METHOD_NOT_FOUND = -32601;
 const TROUBLE_INTERVAL_MS = 10_000;
 const MAX_TROUBLE_LENGTH = 300;
 const GOODBYE_MS = 500;
@@ -334,7 +334,7 @@ export class Connection {
     if (method === 'ping') return { kind: 'result', result: {} };
     if (this.era === 'modern') {
       const message = `Method not found: ${method}; in this protocol version a server asks in its results`;
-      return { kind: 'error', error: { code: METHOD_NOT_FOUND, message } };
+      return refusal(METHOD_NOT_FOUND, message);
     }
     return this.ports.onRequest(method, params, calls, signal);
   }

@@ -3,9 +3,8 @@ import { type Era, enveloped, type Implementation, MODERN_VERSION, serverInfoIn 
 import { messageOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import type { Params, Peer, Reply } from '../base/peer.ts';
+import { METHOD_NOT_FOUND } from '../base/rpcErrors.ts';
 import { mayBeSse } from './transports.ts';
-
-const METHOD_NOT_FOUND = -32601;
 
 /** What a backend tells of itself when a connection is made. */
 export interface Introduction {

@@ -1,3 +1,4 @@
+import { METHOD_NOT_FOUND } from '../base/rpcErrors.ts';
 import type { BackendConfig } from '../config/schema.ts';
 import { type ConnectOptions, connect } from './connect.ts';
 
@@ -7,7 +8,6 @@ export type TryReport =
   | { readonly ok: false; readonly message: string; readonly stderrTail: readonly string[] };
 
 const TAIL_LINES = 20;
-const METHOD_NOT_FOUND = -32601;
 
 /** Connects a backend once, reads what it offers and ends it again. Never rejects. */
 export async function tryBackend(
