@@ -1,5 +1,4 @@
 // Composition root: configuration → backends → catalog → sessions. Both faces start here.
-
 import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';

@@ -1,5 +1,4 @@
 // How one HTTP request is answered with JSON-RPC messages (MCP "Streamable HTTP", both eras).
-
 import type { ServerResponse } from 'node:http';
 import type { JSONRPCMessage } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
