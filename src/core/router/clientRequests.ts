@@ -4,6 +4,7 @@ import { groupBy } from '../base/groupBy.ts';
 import { isObject } from '../base/json.ts';
 import type { Logger } from '../base/log.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
+import { RecentMap } from '../base/recentMap.ts';
 import { METHOD_NOT_FOUND, MISSING_CAPABILITY, REFUSED, refusal, URL_ELICITATION_REQUIRED } from '../base/rpcErrors.ts';
 import type { Backend } from '../upstream/backend.ts';
 import type { Origin } from '../upstream/backendPorts.ts';
@@ -42,7 +43,7 @@ export class ClientRequests {
   private readonly sessions = new Map<string, ClientSession>();
   private readonly listeners = new Set<ChangeListener>();
   /** Which session an exposed task id, or an elicitation of a backend, belongs to. */
-  private readonly owners = new Map<string, string>();
+  private readonly owners = new RecentMap<string, string>(MAX_REMEMBERED);
   /** What backends ask just now and want to be told the progress of, by the token that the client has. */
   private readonly asking = new Map<string, { backend: Backend; token: unknown; sessionId: string }>();
   private lastToken = 0;
@@ -104,7 +105,7 @@ export class ClientRequests {
 
   /** A task was made by a call of this client. */
   ownTask(taskId: string, sessionId: string): void {
-    this.remember(taskId, sessionId);
+    this.owners.set(taskId, sessionId);
   }
 
   /** The exposed ids of the tasks that calls of this client have made. */
@@ -116,7 +117,7 @@ export class ClientRequests {
   ownElicitations({ code, data }: RpcError, backend: Backend, sessionId: string): void {
     if (code !== URL_ELICITATION_REQUIRED || !isObject(data) || !Array.isArray(data.elicitations)) return;
     for (const each of data.elicitations.slice(0, MAX_ELICITATIONS)) {
-      if (isObject(each)) this.remember(elicitationKey(backend, each.elicitationId), sessionId);
+      if (isObject(each)) this.owners.set(elicitationKey(backend, each.elicitationId), sessionId);
     }
   }
 
@@ -141,7 +142,7 @@ export class ClientRequests {
       return refusal(MISSING_CAPABILITY, message, { requiredCapabilities: missing.capability });
     }
     if (method === 'elicitation/create' && params?.elicitationId !== undefined) {
-      this.remember(elicitationKey(backend, params.elicitationId), asked.sessionId);
+      this.owners.set(elicitationKey(backend, params.elicitationId), asked.sessionId);
     }
     this.log.info(`${backend.name} asks the client: ${method}`);
     // Where nobody knows which of the client's calls it is about, the clocks of all of them stand still.
@@ -249,13 +250,6 @@ export class ClientRequests {
 
   private ownerOf(key: string): ClientSession | undefined {
     return this.sessions.get(this.owners.get(key) ?? '');
-  }
-
-  private remember(key: string, sessionId: string): void {
-    this.owners.delete(key);
-    this.owners.set(key, sessionId);
-    const [oldest] = this.owners.keys();
-    if (this.owners.size > MAX_REMEMBERED && oldest !== undefined) this.owners.delete(oldest);
   }
 
   private refuse(

@@ -1,5 +1,6 @@
 import { groupBy } from '../base/groupBy.ts';
 import type { Params } from '../base/peer.ts';
+import { RecentMap } from '../base/recentMap.ts';
 import type { Backend } from '../upstream/backend.ts';
 import { type Catalog, type Entry, inNamespace, isNamespaced } from './catalog.ts';
 import { exposedParams, exposedResult, type Naming } from './rewrite.ts';
@@ -20,7 +21,7 @@ export class Exposure {
   /** The listed URIs of a catalog by what they are apart from spelling. */
   private readonly spellings = new WeakMap<Catalog, ReadonlyMap<string, readonly string[]>>();
   /** Which namespace gave out a link to something that nobody lists. */
-  private readonly links = new Map<string, string>();
+  private readonly links = new RecentMap<string, string>(MAX_LINKS);
 
   constructor(catalog: () => Catalog) {
     this.catalog = catalog;
@@ -84,10 +85,7 @@ export class Exposure {
     const template = this.templateOf(original);
     if (template) return serves(template, backend) ? original : rewritten;
     if ((this.giverOf(original) ?? namespace) !== namespace || this.isRewritten(backend, original)) return rewritten;
-    this.links.delete(original);
     this.links.set(original, namespace);
-    const [oldest] = this.links.keys();
-    if (this.links.size > MAX_LINKS && oldest !== undefined) this.links.delete(oldest);
     return original;
   }
 

@@ -197,7 +197,7 @@ export class Router {
   async ofNobody(method: string, call: Call): Promise<Answer> {
     for (const backend of this.ports.surroundings().backends) {
       // A backend that is paused is not asked, and none is started for what it may not even know.
-      const permit = backend.isShared ? backend.admit() : undefined;
+      const permit = backend.isConnectedFor(call.caller.sessionId) ? backend.admit() : undefined;
       if (!permit) continue;
       const outcome = await backend.request(method, call.params, call);
       permit.settle(verdictOf(outcome));

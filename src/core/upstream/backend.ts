@@ -291,6 +291,11 @@ export class Backend {
     this.standing.forget(sessionId);
   }
 
+  /** Whether there is a connection that a client's requests would go by, so that none has to be made for them. */
+  isConnectedFor(sessionId: string): boolean {
+    return this.isShared || this.clients.has(sessionId);
+  }
+
   /** Whether all clients are served on one connection. */
   get isShared(): boolean {
     return this.config.session === 'shared';

@@ -41,6 +41,10 @@ export class ClientConnections {
     return connection;
   }
 
+  has(sessionId: string): boolean {
+    return this.own.has(sessionId);
+  }
+
   /** The client's connection if it has one by now. */
   async existing(sessionId: string): Promise<Connection | undefined> {
     const attempted = await this.own.get(sessionId)?.connection;

@@ -13,6 +13,7 @@ import {
 import { messageOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { type Answer, type Params, Peer, type Reply } from '../base/peer.ts';
+import { RecentMap } from '../base/recentMap.ts';
 import { METHOD_NOT_FOUND, refusal } from '../base/rpcErrors.ts';
 import { ACKNOWLEDGED, ChangeStream } from './changeStream.ts';
 import { Deadline, type Limit } from './deadline.ts';
@@ -95,7 +96,7 @@ export class Connection {
   /** Those that are in flight, and for a while those that were given up, with the ids of the messages that each is made of. */
   private readonly calls = new Map<CallInFlight, Set<RequestId>>();
   private readonly abandoned = new Set<Disposable>();
-  private readonly progress = new Map<string, (params: Params) => void>();
+  private readonly progress = new RecentMap<string, (params: Params) => void>(MAX_TASKS);
   private introduction: Introduction | undefined;
   private changes: ChangeStream | undefined;
   private lastToken = 0;
@@ -366,8 +367,6 @@ export class Connection {
   private forgetProgress(token: string, reply: Reply): void {
     const isTask = reply.kind === 'result' && isObject(reply.result.task);
     if (!isTask) this.progress.delete(token);
-    const [oldest] = this.progress.keys();
-    if (this.progress.size > MAX_TASKS && oldest !== undefined) this.progress.delete(oldest);
   }
 }
 

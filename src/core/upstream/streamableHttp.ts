@@ -1,7 +1,7 @@
 // Streamable HTTP to one server (MCP "Transports", 2025-11-25 and 2026-07-28), behind the SDK's `Transport`.
 // Of our own because the SDK's validates every message and drops what it does not know, does not tell on whose stream one
 // came, and is most of what a call would cost. On `fetch`, because that is what the editor sends through its proxy.
-import type { JSONRPCMessage, RequestId, Transport, TransportSendOptions } from '@modelcontextprotocol/client';
+import type { JSONRPCMessage, Transport, TransportSendOptions } from '@modelcontextprotocol/client';
 import { createParser } from 'eventsource-parser';
 import { type Deferred, deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
@@ -12,6 +12,7 @@ import { encodedHeader, namedBy } from '../base/paramHeaders.ts';
 import type { MessageOrigin } from '../base/peer.ts';
 import { Backoff } from '../health/backoff.ts';
 import { fetchWithinOrigin, HttpError, MAX_MESSAGE_BYTES, TooLongError, textOf } from './httpFetch.ts';
+import { Exchange } from './streamableExchange.ts';
 
 /** How long a message waits for the notifications before it to be taken. */
 const ORDER_MS = 1000;
@@ -26,58 +27,6 @@ const STEADY_MS = 5000;
 const MAX_RESUMPTIONS = 5;
 /** 4xx that say "not now" rather than "not here". */
 const LATER: ReadonlySet<number> = new Set([408, 409, 425, 429]);
-
-/** A message of ours, or the wait for what belongs to none, over all the HTTP exchanges that it takes. */
-class Exchange {
-  /** Of the request; undefined: nothing is waited for. */
-  readonly id: RequestId | undefined;
-  readonly onStreamEnd: (() => void) | undefined;
-  /** Where its stream is taken up again. */
-  lastEventId: string | undefined;
-  /** What the server wants waited before that, in milliseconds. */
-  retryMs: number | undefined;
-  /** Whether its stream is to be taken up again: it is not answered yet, or is the one that belongs to no request. */
-  isWanted: boolean;
-  /** Whether its stream has been taken up before. */
-  wasOpen = false;
-  private abort = new AbortController();
-  private isOver = false;
-  private wake = () => {};
-
-  constructor(isWanted: boolean, id?: RequestId, onStreamEnd?: () => void) {
-    this.isWanted = isWanted;
-    this.id = id;
-    this.onStreamEnd = onStreamEnd;
-  }
-
-  get hasEnded(): boolean {
-    return this.isOver;
-  }
-
-  /** For one HTTP exchange. Each has its own: `fetch` never lets go of a signal. */
-  signal(): AbortSignal {
-    this.abort = new AbortController();
-    if (this.isOver) this.abort.abort();
-    return this.abort.signal;
-  }
-
-  async pause(ms: number, clock: Clock): Promise<void> {
-    if (this.isOver) return;
-    const { promise, resolve } = deferred();
-    const timer = clock.schedule(ms, resolve);
-    this.wake = resolve;
-    await promise;
-    timer.dispose();
-  }
-
-  /** Breaks off whatever it does. */
-  end(): void {
-    this.isOver = true;
-    this.isWanted = false;
-    this.abort.abort();
-    this.wake();
-  }
-}
 
 export class StreamableHttpTransport implements Transport {
   /** Each request has a stream of its own, whose end says that nobody waits any more. */
