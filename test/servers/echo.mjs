@@ -91,6 +91,7 @@ serve(
         if (!uri.startsWith(`${flags.name}://`)) throw new RpcError(-32002, 'Resource not found', { uri });
         return { contents: [{ uri, mimeType: 'text/plain', text: `Content of ${uri}` }] };
       },
+      'vendor.example/pid': () => ({ pid: process.pid }),
       'completion/complete': ({ argument }) => ({
         completion: { values: ['one', 'two', 'three'].filter(value => value.startsWith(argument.value)) },
       }),
