@@ -212,6 +212,25 @@ export class Editor {
       );
   }
 
+  /** Starts Switchyard as chat does, until `vscode.lm.tools` has the tools of these names. */
+  async offersToChat(...tools: string[]): Promise<void> {
+    await this.until(
+      'the tools that chat is offered',
+      async () => {
+        // A start that hangs is not waited for: the next one finds out what came of it.
+        const offered = await this.run(async ({ vscode }) => {
+          const started = vscode.commands.executeCommand('workbench.mcp.startServer', '*', { waitForLiveTools: true });
+          await Promise.race([started, new Promise(resolve => setTimeout(resolve, 5000))]);
+          return vscode.lm.tools.map(({ name }) => name).filter(name => name.startsWith('mcp_switchyard_'));
+        });
+        const missing = tools.filter(tool => !offered.includes(`mcp_switchyard_${tool}`));
+        if (missing.length > 0) throw new Error(`Not there: ${missing}; there: ${offered}`);
+        return true;
+      },
+      90_000,
+    );
+  }
+
   /** Makes agent chat usable, without an account, on the scripted model. Once for an editor. */
   async enableAgentChat(): Promise<void> {
     // The chat extension is shipped asleep. The page of its models wakes it up.
@@ -244,20 +263,23 @@ export class Editor {
   }
 
   /**
-   * Writes a screenshot, and the last lines of the browser's console, the server and the extension host, to
+   * Writes a screenshot, and the last lines of the browser's console, the server, the extension host and Switchyard, to
    * `.test-output/`. Returns their path, without the extension.
    */
   async report(): Promise<string> {
     await mkdir(outputFolder, { recursive: true });
     const file = join(outputFolder, `${this.name}-${++this.reports}`);
-    const hostLog: string[] = [];
-    for await (const log of glob('user-data/logs/**/remoteexthost.log', { cwd: this.home })) {
-      hostLog.push(...(await readFile(join(this.home, log), 'utf8')).split('\n'));
-    }
+    const linesOf = async (pattern: string) => {
+      const lines: string[] = [];
+      for await (const log of glob(`user-data/logs/**/${pattern}`, { cwd: this.home }))
+        lines.push(...(await readFile(join(this.home, log), 'utf8')).split('\n'));
+      return lines;
+    };
     const logs = {
       "the browser's console": this.consoleLines,
       'the server': this.server.output,
-      'the extension host': hostLog,
+      'the extension host': await linesOf('remoteexthost.log'),
+      Switchyard: await linesOf('switchyard.mcp-switchyard/*.log'),
     };
     const lines = Object.entries(logs).map(([of, all]) => `--- ${of} ---\n${all.slice(-50).join('\n')}\n`);
     await writeFile(`${file}.txt`, lines.join('\n'));

@@ -64,12 +64,7 @@ describe('VS Code with backends of both eras', () => {
     await editor.click(
       editor.page.locator('.activitybar li.action-item', { has: editor.page.locator('[aria-label^="Switchyard"]') }),
     );
-    await editor.until('the tools of all are there', async () => {
-      await editor.run(({ vscode }) =>
-        vscode.commands.executeCommand('workbench.mcp.startServer', '*', { waitForLiveTools: true }).then(() => true),
-      );
-      return (await offers('survey__invite')) && (await offers('twin__invite')) && offers('misfits__draw');
-    });
+    await editor.offersToChat('survey__invite', 'twin__invite', 'misfits__draw');
     await editor.enableAgentChat();
   });
   after(() => editor.close());
