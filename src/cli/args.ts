@@ -13,12 +13,17 @@ export type Command =
 
 export interface ServeArgs {
   readonly config: string | undefined;
-  readonly transport: 'stdio' | 'http' | undefined;
+  readonly transport: 'stdio' | 'http' | 'sse' | undefined;
   readonly host: string | undefined;
   readonly port: number | undefined;
   readonly authTokenFile: string | undefined;
   readonly noAuth: boolean;
   readonly allowHosts: readonly string[];
+  readonly allowOrigins: readonly string[];
+  readonly tlsCert: string | undefined;
+  readonly tlsKey: string | undefined;
+  /** Whether what is changed while running is kept in the file. */
+  readonly persist: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -67,6 +72,10 @@ function serveArgs(parsed: ParsedOptions): ServeArgs {
     authTokenFile: parsed.value('auth-token-file'),
     noAuth: parsed.flag('no-auth'),
     allowHosts: parsed.values('allow-host'),
+    allowOrigins: parsed.values('allow-origin'),
+    tlsCert: parsed.value('tls-cert'),
+    tlsKey: parsed.value('tls-key'),
+    persist: parsed.flag('persist'),
     logLevel: logLevelOf(parsed.value('log-level') ?? 'info'),
   };
   if (args.noAuth && args.authTokenFile !== undefined)
@@ -77,10 +86,8 @@ function serveArgs(parsed: ParsedOptions): ServeArgs {
 }
 
 function transportOf(text: string | undefined): ServeArgs['transport'] {
-  if (text === undefined || text === 'stdio' || text === 'http') return text;
-  if (text === 'sse')
-    throw usageError('--transport sse is not available yet; "http" serves every client of Streamable HTTP.', 'serve');
-  throw usageError(`--transport is stdio or http, not "${text}".`, 'serve');
+  if (text === undefined || text === 'stdio' || text === 'http' || text === 'sse') return text;
+  throw usageError(`--transport is stdio, http or sse, not "${text}".`, 'serve');
 }
 
 function portOf(text: string | undefined): number | undefined {

@@ -29,15 +29,25 @@ It speaks stdio unless --transport, --port or MCP_PORT asks for HTTP. Changes to
 SIGTERM or Ctrl-C lets calls in flight finish and ends; a second one ends at once.`,
     options: {
       config: CONFIG,
-      transport: { value: 'stdio|http', help: 'How clients connect. HTTP is Streamable HTTP at /mcp.' },
+      transport: {
+        value: 'stdio|http|sse',
+        help: 'How clients connect. http and sse are one listener: Streamable HTTP at /mcp, HTTP+SSE at /sse.',
+      },
       host: { value: 'HOST', help: 'Address to listen on. Default: 127.0.0.1; any other needs a token or --no-auth.' },
-      port: { value: 'PORT', help: 'Port to listen on; 0 takes a free one. Default: 8000.' },
+      port: { value: 'PORT', help: 'Port to listen on; 0 takes a free one. Default: 8000; 8080 for sse.' },
       'auth-token-file': {
         value: 'FILE',
-        help: 'Ask HTTP clients for the bearer token in this file (or MCP_AUTH_TOKEN).',
+        help: 'Ask HTTP clients for a bearer token of this file (or MCP_AUTH_TOKEN): one a line, "read TOKEN" for one that changes nothing.',
       },
       'no-auth': { help: 'Ask for no token, even on an address that others can reach.' },
       'allow-host': { value: 'HOST', help: 'Accept this name in the Host header too. May be repeated.' },
+      'allow-origin': { value: 'ORIGIN', help: 'Let web pages of this origin in too. May be repeated.' },
+      'tls-cert': {
+        value: 'FILE',
+        help: 'Serve HTTPS with this certificate chain, in PEM; read again when it changes.',
+      },
+      'tls-key': { value: 'FILE', help: 'The key of that certificate, in PEM.' },
+      persist: { help: 'Keep in the file what is changed over HTTP or by management tools while it runs.' },
       'log-level': { value: LOG_LEVELS.join('|'), help: 'What is written to stderr. Default: info.' },
       help: HELP,
     },

@@ -8,8 +8,17 @@ import type { Environment } from '../core/config/environment.ts';
 import { Gateway } from '../core/gateway.ts';
 import { findConfigFile } from './configFile.ts';
 
-/** The gateway of a command, not started; nothing of it outlives the process. `config` is `--config`. Throws `UserError`. */
-export function openGateway(config: string | undefined, environment: Environment, log: Logger): Gateway {
+/**
+ * The gateway of a command, not started; nothing of it outlives the process. Throws `UserError`.
+ * @param config as `--config` says
+ * @param persist whether what is changed while running is kept in the file
+ */
+export function openGateway(
+  config: string | undefined,
+  environment: Environment,
+  log: Logger,
+  { persist = false } = {},
+): Gateway {
   const { env } = process;
   const cwd = process.cwd();
   const home = homedir();
@@ -23,6 +32,7 @@ export function openGateway(config: string | undefined, environment: Environment
       input: id => env[`SWITCHYARD_INPUT_${id}`] ?? env[`SWITCHYARD_INPUT_${id.toUpperCase().replace(/\W/g, '_')}`],
       overrides: environment.overrides,
     },
+    persist,
     stateDirectory: join(env.XDG_STATE_HOME || join(home, '.local/state'), 'switchyard'),
     defaultCwd: cwd,
     environment: async () => env,

@@ -10,11 +10,14 @@ import { METHOD_NOT_FOUND } from './base/rpcErrors.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
 import { Configuration, type ConfigurationOptions } from './configuration.ts';
 import type { Present, ServingPorts } from './downstream/dispatch.ts';
+import type { Role } from './downstream/door.ts';
 import { EditorView } from './downstream/editorView.ts';
 import { HttpListener, type HttpListenerOptions } from './downstream/httpListener.ts';
-import { callManagementTool } from './downstream/managementTools.ts';
+import { callManagementTool, levelFor, limitedTo } from './downstream/managementTools.ts';
+import { type ProbePorts, probes } from './downstream/probes.ts';
 import { Session } from './downstream/session.ts';
 import { StatelessServer } from './downstream/statelessServer.ts';
+import { StreamableDoor } from './downstream/streamableDoor.ts';
 import { KeptCatalog } from './keptCatalog.ts';
 import { digest } from './listFeed.ts';
 import { LiveCatalog } from './liveCatalog.ts';
@@ -26,6 +29,7 @@ import { Exposure } from './router/exposure.ts';
 import { introduce } from './router/introduction.ts';
 import { Router } from './router/router.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
+import type { Backend } from './upstream/backend.ts';
 import type { BackendPorts } from './upstream/backendPorts.ts';
 import { BackendSet, type Difference } from './upstream/backendSet.ts';
 import { Children } from './upstream/children.ts';
@@ -35,6 +39,11 @@ import { Watchdog } from './upstream/watchdog.ts';
 export type { HttpListener } from './downstream/httpListener.ts';
 export type { Snapshot } from './snapshot.ts';
 export type { TryReport } from './upstream/tryBackend.ts';
+
+export interface ListenOptions extends HttpListenerOptions {
+  /** `editor`: VS Code alone, which is shown what it can take. `any`: whoever comes, at every door there is. */
+  readonly clients: 'any' | 'editor';
+}
 
 export interface GatewayOptions extends ConfigurationOptions {
   /** Where what backends offer is kept from one run to the next; undefined: it is not. */
@@ -78,6 +87,7 @@ export class Gateway implements Disposable {
   private readonly announce: Debounced;
   private readonly catalog: LiveCatalog;
   private readonly configuration: Configuration;
+  private isDraining = false;
   private editor: EditorView | undefined;
   private kept: KeptCatalog | undefined;
 
@@ -262,16 +272,17 @@ export class Gateway implements Disposable {
     return this.router.knows(name) ? { kind: 'rejected', code, message } : { kind: 'unknown', message };
   }
 
-  /** Serves clients over Streamable HTTP. Rejects with a UserError if the address cannot be had. */
-  async listenHttp(options: HttpListenerOptions): Promise<HttpListener> {
+  /** Serves clients over HTTP. Rejects with a UserError if the address cannot be had. */
+  async listenHttp({ clients, ...options }: ListenOptions): Promise<HttpListener> {
+    const { clock, log } = this.options;
     const { allowed_hosts, allowed_origins } = this.config.server;
     const allowedHosts = [...allowed_hosts, ...(options.allowedHosts ?? [])];
     const allowedOrigins = [...allowed_origins, ...(options.allowedOrigins ?? [])];
-    const listener = await HttpListener.listen({ ...options, allowedHosts, allowedOrigins }, this.options.clock, {
-      ports: this.servingPorts(),
-      log: this.options.log,
-      present: options.fitsEditor ? this.editorView() : undefined,
-    });
+    const present = clients === 'editor' ? this.editorView() : undefined;
+    const ports = { admin: this.servingPorts('admin'), read: this.servingPorts('read') };
+    const streamable = new StreamableDoor(clock, role => ({ ports: ports[role], log, present }));
+    const doors = clients === 'editor' ? [streamable] : [streamable, probes(this.probePorts())];
+    const listener = await HttpListener.listen({ ...options, allowedHosts, allowedOrigins }, doors, clock, log);
     this.listeners.add(listener);
     return listener;
   }
@@ -281,7 +292,7 @@ export class Gateway implements Disposable {
     const ended = deferred();
     const transport = new StdioServerTransport(input, output, { maxBufferSize: MAX_STDIO_MESSAGE_BYTES });
     transport.onclose = ended.resolve;
-    const ports = this.servingPorts();
+    const ports = this.servingPorts('admin');
     const stateless = new StatelessServer(ports, this.options.clock);
     await Session.serve(randomUUID(), transport, { ports, log: this.options.log, stateless });
     await ended.promise;
@@ -290,6 +301,8 @@ export class Gateway implements Disposable {
 
   /** Takes no new calls, gives those in flight their grace, then ends everything; resolves when it is gone. */
   async stop(): Promise<void> {
+    this.isDraining = true;
+    for (const listener of this.listeners) listener.drain();
     this.disposables.dispose();
     await this.backends.stop(Math.min(this.config.server.drain_seconds * 1000, MOST_DRAIN_MS));
     await this.kept?.flush();
@@ -359,17 +372,25 @@ export class Gateway implements Disposable {
     this.setSharedLevel();
   }
 
-  private servingPorts(): ServingPorts {
+  private probePorts(): ProbePorts {
+    const isAwaited = ({ config, isSettled, hasListed }: Backend) => config.auto_start && !isSettled && !hasListed;
+    return {
+      isDraining: () => this.isDraining,
+      awaited: () => this.backends.all.filter(isAwaited).length,
+    };
+  }
+
+  private servingPorts(role: Role): ServingPorts {
     const { serverInfo } = this.options;
     const { router } = this;
     const management = createManagement(this);
+    const level = () => levelFor(role, this.config.server.management_tools);
     return {
       serverInfo,
       introduction: () => introduce(this.backends.all),
       release: sessionId => this.release(sessionId),
       router: {
-        callTool: call =>
-          callManagementTool(call, this.config.server.management_tools, management) ?? router.callTool(call),
+        callTool: call => callManagementTool(call, level(), management) ?? router.callTool(call),
         getPrompt: call => router.getPrompt(call),
         ofResource: (method, call) => router.ofResource(method, call),
         complete: call => router.complete(call),
@@ -380,7 +401,10 @@ export class Gateway implements Disposable {
         listedAs: uri => router.listedAs(uri),
       },
       clients: this.clients,
-      catalog: () => this.catalog.whenBegun(),
+      catalog: async () => {
+        const catalog = await this.catalog.whenBegun();
+        return level() === this.config.server.management_tools ? catalog : limitedTo(level(), catalog);
+      },
       notifyBackends: (method, params, sessionId) => {
         for (const backend of this.backends.all) void backend.notify(method, params, sessionId);
       },

@@ -139,7 +139,8 @@ export class GatewayHost {
     try {
       await gateway.start();
       // A stale token is answered 404: a 401 makes the editor open a sign-in dialog.
-      const door = { host: '127.0.0.1', token: this.token, missingTokenStatus: 404, fitsEditor: true } as const;
+      const tokens = [{ role: 'admin', value: this.token }] as const;
+      const door = { clients: 'editor', host: '127.0.0.1', tokens, missingTokenStatus: 404 } as const;
       const listener = await gateway.listenHttp({ ...door, port }).catch((error: unknown) => {
         if (port === 0) throw error;
         this.log.info(`The address changes, because port ${port} is taken: ${messageOf(error)}`);

@@ -12,21 +12,29 @@ const SERVE = {
   authTokenFile: undefined,
   noAuth: false,
   allowHosts: [],
+  allowOrigins: [],
+  tlsCert: undefined,
+  tlsKey: undefined,
+  persist: false,
   logLevel: 'info',
 };
 
 suite('The command line', () => {
   test('reads every option of serve', () => {
     const line =
-      'serve --config a.yaml --transport http --host ::1 --port=9000 --auth-token-file t --allow-host a --allow-host b --log-level debug';
+      'serve --config a.yaml --transport sse --host ::1 --port=9000 --auth-token-file t --allow-host a --allow-host b --allow-origin o --tls-cert c --tls-key k --persist --log-level debug';
     assert.deepEqual(parseCommandLine(line.split(' ')), {
       ...SERVE,
       config: 'a.yaml',
-      transport: 'http',
+      transport: 'sse',
       host: '::1',
       port: 9000,
       authTokenFile: 't',
       allowHosts: ['a', 'b'],
+      allowOrigins: ['o'],
+      tlsCert: 'c',
+      tlsKey: 'k',
+      persist: true,
       logLevel: 'debug',
     });
   });
@@ -72,15 +80,13 @@ suite('The command line', () => {
     ['--config a serve', /^The command comes first, before "--config"/],
     ['serve --confg a', /^Unknown option "--confg"\. Did you mean "--config"\?\nSee "switchyard serve --help"\.$/],
     ['serve -x', /^Unknown option "-x"\.\n/],
-    ['serve --persist', /^Unknown option "--persist"\./],
     ['serve --config', /^--config needs a value: --config FILE\./],
     ['serve --config --port 1', /^--config needs a value: --config FILE\./],
     ['serve --no-auth=yes', /^--no-auth takes no value\./],
     ['serve extra', /^"extra" is one argument too many\./],
     ['serve --port x', /^--port is a number from 0 to 65535, not "x"\./],
     ['serve --port 65536', /^--port is a number from 0 to 65535/],
-    ['serve --transport sse', /^--transport sse is not available yet; "http" serves/],
-    ['serve --transport tcp', /^--transport is stdio or http, not "tcp"\./],
+    ['serve --transport tcp', /^--transport is stdio, http or sse, not "tcp"\./],
     ['serve --transport stdio --port 1', /^--port is for HTTP/],
     ['serve --log-level loud', /^--log-level is one of debug, info, warning, error, not "loud"\./],
     ['serve --no-auth --auth-token-file f', /^--no-auth and --auth-token-file exclude each other\./],

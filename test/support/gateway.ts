@@ -126,7 +126,8 @@ export async function startGateway(
   });
   const loaded = await gateway.start();
   assert.ok(loaded.ok, loaded.problems.map(problem => problem.message).join('\n'));
-  const listener = await gateway.listenHttp({ host: '127.0.0.1', port: 0, ...(token !== '' && { token }) });
+  const tokens = token === '' ? [] : [{ role: 'admin', value: token } as const];
+  const listener = await gateway.listenHttp({ clients: 'any', host: '127.0.0.1', port: 0, tokens });
   return new TestGateway(t, gateway, configFile, listener, token);
 }
 

@@ -11,9 +11,14 @@ export interface Environment {
   /** Absent for `MCP_PORT=0`, which asks for stdio like no port at all. */
   readonly port?: number;
   readonly serverName?: string;
+  /** For everything. */
   readonly authToken?: string;
+  /** For what changes nothing. */
+  readonly readToken?: string;
   readonly configFile?: string;
 }
+
+const tokenSchema = z.string().regex(/^[\x21-\x7e]+$/);
 
 /** Reads the variables; throws a `UserError` that names the one that cannot be read. */
 export function readEnvironment(env: Readonly<Record<string, string | undefined>>): Environment {
@@ -52,7 +57,8 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
       host: env.MCP_HOST?.trim() || undefined,
       port: port === 0 ? undefined : port,
       serverName: env.MCP_SERVER_NAME?.trim() || undefined,
-      authToken: read('MCP_AUTH_TOKEN', z.string().regex(/^[\x21-\x7e]+$/), 'printable ASCII without blanks', plain),
+      authToken: read('MCP_AUTH_TOKEN', tokenSchema, 'printable ASCII without blanks', plain),
+      readToken: read('MCP_READ_TOKEN', tokenSchema, 'printable ASCII without blanks', plain),
       configFile: env.MCP_BACKENDS_CONFIG || undefined,
     }),
   };

@@ -3,6 +3,7 @@ import { messageOf, UserError } from '../base/errors.ts';
 import type { Answer, Params } from '../base/peer.ts';
 import type { Catalog, Entry } from '../router/catalog.ts';
 import type { Call } from '../router/router.ts';
+import type { Role } from './door.ts';
 
 /** What these tools act on. What goes wrong for the person's own reasons is thrown as a {@link UserError}. */
 export interface Management {
@@ -155,6 +156,20 @@ export function withManagementTools(catalog: Catalog, level: ManagementLevel): C
   });
   const others = [...catalog.tools].filter(([name]) => !own.some(([taken]) => taken === name));
   return { ...catalog, tools: new Map([...others, ...own]) };
+}
+
+/** What a client of a role gets of the level that is configured: `read` changes nothing. */
+export function levelFor(role: Role, configured: ManagementLevel): ManagementLevel {
+  return role === 'read' && configured === 'full' ? 'read_only' : configured;
+}
+
+/** A catalog that {@link withManagementTools} made, without the management tools that are above a level. */
+export function limitedTo(level: ManagementLevel, catalog: Catalog): Catalog {
+  const above = new Set(TOOLS.filter(each => !isOf(each, level)).map(({ definition }) => definition));
+  const tools = [...catalog.tools].filter(
+    ([, { definition }]) => !above.has(definition as ManagementTool['definition']),
+  );
+  return { ...catalog, tools: new Map(tools) };
 }
 
 /** Runs a management tool of a level; undefined if it has none of this name. What goes wrong is a tool error. */

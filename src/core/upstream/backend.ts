@@ -56,6 +56,7 @@ export class Backend {
   private readonly backoff = new Backoff(RESTART);
   private readonly offer: Offer;
   private readonly settled = deferred();
+  private hasSettled = false;
   private readonly clients: ClientConnections;
   private readonly standing: StandingRequests;
   private configured: BackendConfig;
@@ -151,6 +152,11 @@ export class Backend {
   /** Resolves once it has been ready, or failed, or was stopped. */
   whenSettled(): Promise<void> {
     return this.settled.promise;
+  }
+
+  /** Whether it has been ready, or failed, or was stopped. */
+  get isSettled(): boolean {
+    return this.hasSettled;
   }
 
   /** Connects, unless it is connected or about to be. */
@@ -426,7 +432,7 @@ export class Backend {
     this.offer.attach(connection, lists, ttlMs);
     this.told = '';
     this.checker ??= this.watch();
-    this.settled.resolve();
+    this.settle();
     this.standing.renew(connection, undefined);
   }
 
@@ -477,6 +483,11 @@ export class Backend {
       wasReady,
     } as const;
     this.enter({ state, retry });
+    this.settle();
+  }
+
+  private settle(): void {
+    this.hasSettled = true;
     this.settled.resolve();
   }
 
@@ -488,7 +499,7 @@ export class Backend {
     this.checker = undefined;
     if ('retry' in life) life.retry?.dispose();
     if ('abort' in life) life.abort.abort();
-    this.settled.resolve();
+    this.settle();
     const earlier = this.ending;
     this.ending = (async () => {
       await earlier;

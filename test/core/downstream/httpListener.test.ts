@@ -14,7 +14,12 @@ const MEGABYTE = 1024 * 1024;
 async function listener(t: TestContext) {
   const { gateway } = await startGateway(t, { backends: [{ name: 'echo', ...fixtureCommand('servers/echo.mjs') }] });
   await gateway.whenSettled();
-  const { url } = await gateway.listenHttp({ host: '127.0.0.1', port: 0, token: TOKEN });
+  const { url } = await gateway.listenHttp({
+    clients: 'any',
+    host: '127.0.0.1',
+    port: 0,
+    tokens: [{ role: 'admin', value: TOKEN }],
+  });
   return clientOf(url);
 }
 

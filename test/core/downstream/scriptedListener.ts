@@ -4,8 +4,10 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { TestContext } from 'node:test';
 import type { Answer } from '../../../src/core/base/peer.ts';
 import type { ServingPorts } from '../../../src/core/downstream/dispatch.ts';
+import type { Door } from '../../../src/core/downstream/door.ts';
 import { HttpListener, type HttpListenerOptions } from '../../../src/core/downstream/httpListener.ts';
 import type { SessionOptions } from '../../../src/core/downstream/session.ts';
+import { StreamableDoor } from '../../../src/core/downstream/streamableDoor.ts';
 import type { Catalog } from '../../../src/core/router/catalog.ts';
 import { ClientRequests } from '../../../src/core/router/clientRequests.ts';
 import { Exposure } from '../../../src/core/router/exposure.ts';
@@ -73,11 +75,19 @@ export async function scriptedListener(
   {
     router = {},
     options = {},
-  }: { router?: Partial<ServingPorts['router']>; options?: Partial<HttpListenerOptions> } = {},
+    doors = [],
+  }: {
+    router?: Partial<ServingPorts['router']>;
+    options?: Partial<HttpListenerOptions>;
+    doors?: readonly Door[];
+  } = {},
 ) {
   const clock = new FakeClock();
   const ports = scriptedPorts(router);
-  const listener = await HttpListener.listen({ host: '127.0.0.1', port: 0, token: TOKEN, ...options }, clock, ports);
+  const tokens = [{ role: 'admin', value: TOKEN } as const];
+  const streamable = new StreamableDoor(clock, () => ports);
+  const all = { host: '127.0.0.1', port: 0, tokens, ...options };
+  const listener = await HttpListener.listen(all, [streamable, ...doors], clock, ports.log);
   t.after(() => listener.close());
   return { listener, clock, clients: ports.ports.clients, ...clientOf(listener.url) };
 }

@@ -1,0 +1,103 @@
+// Who may come in over HTTP, and as what.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Clock } from '../base/clock.ts';
+import { isLoopback } from '../base/loopback.ts';
+import { RecentMap } from '../base/recentMap.ts';
+import type { Role } from './door.ts';
+
+export interface Token {
+  readonly role: Role;
+  readonly value: string;
+}
+
+export interface AccessOptions {
+  /** The address that is bound. */
+  readonly host: string;
+  /** Every request has to bring one of them as `Authorization: Bearer …`; none: none is asked for. */
+  readonly tokens?: readonly Token[];
+  /** Host names to accept beside loopback names and the bound address; `*.example.com` and `*` are patterns. */
+  readonly allowedHosts?: readonly string[];
+  /** Origins to accept beside loopback ones; `*` is any. */
+  readonly allowedOrigins?: readonly string[];
+}
+
+export type Admission =
+  | { readonly kind: 'admitted'; readonly role: Role }
+  | { readonly kind: 'unauthorized' }
+  /** Too many wrong tokens came from there. */
+  | { readonly kind: 'limited'; readonly retryAfterSeconds: number };
+
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+/** So many wrong tokens may come from one address in a window; a missing one is no guess. */
+const MAX_FAILURES = 20;
+const WINDOW_MS = 60_000;
+const MAX_ADDRESSES = 10_000;
+
+export class Access {
+  private readonly clock: Clock;
+  private readonly hosts: readonly string[];
+  private readonly origins: readonly string[];
+  private readonly tokens: readonly { readonly role: Role; readonly digest: Buffer }[];
+  private readonly failures = new RecentMap<string, { readonly since: number; readonly count: number }>(MAX_ADDRESSES);
+
+  constructor({ host, tokens = [], allowedHosts = [], allowedOrigins = [] }: AccessOptions, clock: Clock) {
+    this.clock = clock;
+    this.hosts = [...LOOPBACK, host, `[${host}]`, ...allowedHosts].map(each => each.toLowerCase());
+    this.origins = allowedOrigins;
+    this.tokens = tokens.map(({ role, value }) => ({ role, digest: digest(value) }));
+  }
+
+  /** Against DNS rebinding: a page of another site may reach our port, but not with our Host and Origin. */
+  isTrusted({ headers }: IncomingMessage): boolean {
+    const host = headers.host?.toLowerCase();
+    if (host === undefined || !(this.isOurs(host) || this.isOurs(host.replace(/:\d+$/, '')))) return false;
+    const { origin } = headers;
+    if (origin === undefined || this.origins.includes(origin) || this.origins.includes('*')) return true;
+    return URL.canParse(origin) && LOOPBACK.includes(new URL(origin).hostname);
+  }
+
+  /** What a request may do by the token that it brings. */
+  admit({ headers, socket }: IncomingMessage): Admission {
+    if (this.tokens.length === 0) return { kind: 'admitted', role: 'admin' };
+    const [, brought] = /^Bearer +(.*)$/i.exec(headers.authorization ?? '') ?? [];
+    if (brought === undefined) return { kind: 'unauthorized' };
+    const address = socket.remoteAddress ?? '';
+    const retryAfterMs = this.limitedFor(address);
+    const role = this.roleOf(brought);
+    // All programs of this machine share the loopback address: a wrong one does not shut the others out.
+    if (role && (retryAfterMs === 0 || isLoopback(address))) return { kind: 'admitted', role };
+    if (retryAfterMs > 0) return { kind: 'limited', retryAfterSeconds: Math.ceil(retryAfterMs / 1000) };
+    this.fail(address);
+    return { kind: 'unauthorized' };
+  }
+
+  private isOurs(host: string): boolean {
+    return this.hosts.some(
+      ours => ours === host || ours === '*' || (ours.startsWith('*.') && host.endsWith(ours.slice(1))),
+    );
+  }
+
+  /** Every token is compared, in the same time whatever was brought. */
+  private roleOf(brought: string): Role | undefined {
+    const candidate = digest(brought);
+    return this.tokens.filter(({ digest }) => timingSafeEqual(digest, candidate))[0]?.role;
+  }
+
+  private limitedFor(address: string): number {
+    const { since, count } = this.failures.get(address) ?? { since: 0, count: 0 };
+    return count < MAX_FAILURES ? 0 : Math.max(0, since + WINDOW_MS - this.clock.now());
+  }
+
+  private fail(address: string): void {
+    const now = this.clock.now();
+    const seen = this.failures.get(address);
+    const isOver = seen === undefined || now - seen.since >= WINDOW_MS;
+    this.failures.set(address, isOver ? { since: now, count: 1 } : { ...seen, count: seen.count + 1 });
+  }
+}
+
+/** Of equal length whatever it is made from, so that comparing tells nothing. */
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,51 @@
+// What the HTTP front and the doors behind it say to each other.
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Event } from '../base/event.ts';
+
+/** `read` uses what is there; `admin` also changes the router. */
+export type Role = 'read' | 'admin';
+
+/** One HTTP request that the front has let in. */
+export interface Visit {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Of the URL, without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** What the token that it brought allows; `admin` where none is asked for. */
+  readonly role: Role;
+}
+
+/** One of the things that are served at a port. */
+export interface Door {
+  /** Exact paths, with or without a slash at the end; one that ends in a slash stands for everything below it too. */
+  readonly paths: readonly string[];
+  /** Whether it is open to those without a token too. */
+  readonly isPublic?: boolean;
+  /** Of those that have sessions: how many are open, and when one began or ended. */
+  readonly sessionCount?: number;
+  readonly onDidChangeSessions?: Event<void>;
+  /** Answers. What it throws ends the response and is logged. */
+  visit(visit: Visit): void | Promise<void>;
+  /** Takes nothing new from here on; what is in flight goes on. */
+  drain?(): void;
+  /** Ends what is open here. */
+  close?(): Promise<void>;
+}
+
+export function replyJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: OutgoingHttpHeaders = {},
+): void {
+  const text = JSON.stringify(body);
+  response
+    .writeHead(status, { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+    .end(text);
+}
+
+/** 405, as every door answers a method that it does not know. */
+export function refuseMethod(response: ServerResponse, allowed: readonly string[], body: unknown): void {
+  replyJson(response, 405, body, { allow: allowed.join(', ') });
+}

@@ -1,0 +1,26 @@
+import { type Door, refuseMethod, replyJson, type Visit } from './door.ts';
+
+/** What the health of the process is told from. */
+export interface ProbePorts {
+  /** How many backends have neither answered nor failed yet, nor are known from the last run. */
+  awaited(): number;
+  isDraining(): boolean;
+}
+
+/** `/healthz`: 200 while the process serves. `/readyz`: 200 while it is wise to send clients here. */
+export function probes(ports: ProbePorts): Door {
+  return {
+    paths: ['/healthz', '/readyz'],
+    isPublic: true,
+    visit({ request, response, path }: Visit) {
+      if (request.method !== 'GET' && request.method !== 'HEAD')
+        return refuseMethod(response, ['GET', 'HEAD'], { error: `Unsupported method: ${request.method}` });
+      if (path.startsWith('/healthz')) return replyJson(response, 200, { status: 'ok' });
+      if (ports.isDraining()) return replyJson(response, 503, { status: 'draining' });
+      const awaited = ports.awaited();
+      return awaited === 0
+        ? replyJson(response, 200, { status: 'ready' })
+        : replyJson(response, 503, { status: 'starting', awaited });
+    },
+  };
+}

@@ -1,0 +1,234 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type JSONRPCMessage, type RequestId, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/server';
+import type { Clock } from '../base/clock.ts';
+import type { Disposable } from '../base/disposable.ts';
+import { hasEnvelope, MODERN_VERSION } from '../base/envelope.ts';
+import { Emitter } from '../base/event.ts';
+import type { Params } from '../base/peer.ts';
+import { INVALID_REQUEST, REFUSED, SESSION_NOT_FOUND } from '../base/rpcErrors.ts';
+import type { Door, Role, Visit } from './door.ts';
+import { HttpExchange } from './httpExchange.ts';
+import { HttpTransport } from './httpTransport.ts';
+import { modernRefusal, paramRefusal, statusOf } from './modernHeaders.ts';
+import { MAX_BODY_BYTES, parseBody, readBody } from './requestBody.ts';
+import { Session, type SessionOptions } from './session.ts';
+import { StatelessServer } from './statelessServer.ts';
+
+/** How long the rest of a body that was refused is still taken, and dropped. */
+const LINGER_MS = 2000;
+/** A client that has had nothing open for so long has left without a word. */
+const IDLE_MS = 5 * 60_000;
+const SWEEP_MS = 60_000;
+
+interface SessionEntry {
+  readonly role: Role;
+  readonly transport: HttpTransport;
+  readonly session: Session;
+}
+
+/** Streamable HTTP of both eras (MCP 2025-11-25 and 2026-07-28, "Transports"), for any number of clients. */
+export class StreamableDoor implements Door {
+  readonly paths = ['/mcp', '/'];
+  private readonly clock: Clock;
+  private readonly sessionOptions: (role: Role) => SessionOptions;
+  private readonly stateless = new Map<Role, StatelessServer>();
+  /** The modern requests that are not answered yet. */
+  private readonly open = new Set<AbortController>();
+  private readonly sessions = new Map<string, SessionEntry>();
+  private readonly sessionsChanged = new Emitter();
+  private sweep: Disposable | undefined;
+  private isDraining = false;
+
+  readonly onDidChangeSessions = this.sessionsChanged.event;
+
+  /** @param sessionOptions what a client of that role is served with */
+  constructor(clock: Clock, sessionOptions: (role: Role) => SessionOptions) {
+    this.clock = clock;
+    this.sessionOptions = sessionOptions;
+    this.scheduleSweep();
+  }
+
+  get sessionCount(): number {
+    return this.sessions.size;
+  }
+
+  visit(visit: Visit): void | Promise<void> {
+    const { request, response } = visit;
+    switch (request.method) {
+      case 'POST':
+        return this.post(visit);
+      case 'GET':
+        return this.inSession(visit, ({ transport }) => transport.get(response));
+      case 'DELETE':
+        return this.inSession(visit, async ({ session }) => {
+          await session.close();
+          response.writeHead(200).end();
+        });
+      default:
+        response.setHeader('allow', 'GET, POST, DELETE');
+        return reply(response, 405, 'Method not allowed');
+    }
+  }
+
+  drain(): void {
+    this.isDraining = true;
+  }
+
+  async close(): Promise<void> {
+    this.sweep?.dispose();
+    for (const server of this.stateless.values()) server.dispose();
+    for (const request of this.open) request.abort('the server is stopping');
+    // A stream of changes is answered when it ends.
+    await nextTurn();
+    await Promise.all([...this.sessions.values()].map(({ session }) => session.close()));
+  }
+
+  private async post(visit: Visit): Promise<void> {
+    const { request, response } = visit;
+    if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
+      return reply(response, 415, 'Unsupported media type: the body must be application/json');
+    }
+    const body = await readBody(request);
+    if (body === undefined) return this.refuseBody(request, response);
+    const parsed = parseBody(body);
+    if ('refusal' in parsed) return reply(response, 400, parsed.refusal, parsed.code, parsed.id);
+    const { messages } = parsed;
+    if (this.isDraining && messages.some(message => 'method' in message && 'id' in message)) {
+      response.setHeader('retry-after', '1');
+      return reply(response, 503, 'The router is stopping: try again in a moment, or another one', REFUSED);
+    }
+    if (isModern(request, messages)) return this.postModern(visit, messages);
+    const [first] = messages;
+    if (messages.length === 1 && first && isInitialize(first)) {
+      (await this.begin(visit.role)).post(messages, response);
+      return;
+    }
+    await this.inSession(visit, ({ transport }) => {
+      const id = transport.clashOf(messages);
+      if (id === undefined) return transport.post(messages, response);
+      const message = `Invalid request: the id ${JSON.stringify(id)} is that of another request, not answered yet`;
+      return reply(response, 400, message, INVALID_REQUEST, id);
+    });
+  }
+
+  /** One request that stands alone, or a notification, which has nobody to go to. */
+  private async postModern({ request, response, role }: Visit, messages: readonly JSONRPCMessage[]): Promise<void> {
+    const [message] = messages;
+    const refused = modernRefusal(request.headers, messages.length === 1 ? message : messages);
+    if (refused) return reply(response, refused.status, refused.message, refused.code, refused.id, refused.data);
+    if (!message || !('method' in message) || !('id' in message)) {
+      response.writeHead(202).end();
+      return;
+    }
+    const { id, method, params = {} } = message;
+    if (method === 'tools/call') {
+      const tool = (await this.sessionOptions(role).ports.catalog()).tools.get(String(params.name));
+      const mismatch = paramRefusal(request.headers, tool?.definition.inputSchema, { id, params });
+      if (mismatch) return reply(response, mismatch.status, mismatch.message, mismatch.code, id);
+    }
+    const abort = new AbortController();
+    this.open.add(abort);
+    const exchange = new HttpExchange(response, undefined, 1, this.clock);
+    // A client that closes the stream cancels its request.
+    response.once('close', () => abort.abort('the client closed the stream'));
+    const notify = (told: string, about: Params | undefined) => {
+      if (!abort.signal.aborted) exchange.push({ jsonrpc: '2.0', method: told, ...(about && { params: about }) });
+    };
+    const answer = await this.statelessFor(role).answer({ id, method, params }, { notify, signal: abort.signal });
+    this.open.delete(abort);
+    const { kind: _, ...resultOrError } = answer;
+    exchange.settle({ jsonrpc: '2.0', id, ...resultOrError } as JSONRPCMessage, statusOf(answer));
+  }
+
+  /** The connection closes, but not while the rest of the body arrives: that would reset it, and the answer be lost. */
+  private refuseBody(request: IncomingMessage, response: ServerResponse): void {
+    const body = errorBody(`Payload too large: at most ${MAX_BODY_BYTES} bytes`, REFUSED, null);
+    response.writeHead(413, { ...headersOf(body), connection: 'close' }).write(body);
+    const end = () => void response.end();
+    const timer = this.clock.schedule(LINGER_MS, end);
+    response.once('close', () => timer.dispose());
+    request.once('end', end).resume();
+  }
+
+  private statelessFor(role: Role): StatelessServer {
+    const present = this.stateless.get(role);
+    if (present) return present;
+    const { ports, present: shown } = this.sessionOptions(role);
+    const server = new StatelessServer(ports, this.clock, shown);
+    this.stateless.set(role, server);
+    return server;
+  }
+
+  private async begin(role: Role): Promise<HttpTransport> {
+    const id = randomUUID();
+    const transport = new HttpTransport(id, this.clock);
+    transport.onclose = () => {
+      this.sessions.delete(id);
+      this.sessionsChanged.fire();
+    };
+    const session = await Session.serve(id, transport, this.sessionOptions(role));
+    this.sessions.set(id, { role, transport, session });
+    this.sessionsChanged.fire();
+    return transport;
+  }
+
+  /** Ends the sessions of clients that have left without a DELETE. */
+  private scheduleSweep(): void {
+    this.sweep = this.clock.schedule(SWEEP_MS, () => {
+      for (const { transport, session } of this.sessions.values()) {
+        const { idleSince } = transport;
+        if (idleSince !== undefined && this.clock.now() - idleSince >= IDLE_MS) void session.close();
+      }
+      this.scheduleSweep();
+    });
+  }
+
+  private async inSession(
+    { request, response, role }: Visit,
+    action: (entry: SessionEntry) => void | Promise<void>,
+  ): Promise<void> {
+    const id = request.headers['mcp-session-id'];
+    if (typeof id !== 'string')
+      return reply(response, 400, 'Bad request: no Mcp-Session-Id header, and not an initialize request', REFUSED);
+    const entry = this.sessions.get(id);
+    // One that was begun with a token of another role is nobody's business here.
+    if (entry?.role !== role) return reply(response, 404, 'Session not found: initialize a new one', SESSION_NOT_FOUND);
+    const version = request.headers['mcp-protocol-version'];
+    if (typeof version === 'string' && !SUPPORTED_PROTOCOL_VERSIONS.includes(version)) {
+      return reply(response, 400, `Bad request: unsupported MCP-Protocol-Version ${version}`, REFUSED);
+    }
+    await action(entry);
+  }
+}
+
+function isInitialize(message: JSONRPCMessage): boolean {
+  return 'method' in message && message.method === 'initialize' && 'id' in message;
+}
+
+/** Whether a body says, or its headers, that it is of the modern era; what is wrong with it comes later. */
+function isModern({ headers }: IncomingMessage, messages: readonly JSONRPCMessage[]): boolean {
+  const hasClaim = messages.some(message => 'method' in message && hasEnvelope(message.params));
+  return hasClaim || headers['mcp-protocol-version'] === MODERN_VERSION;
+}
+
+function reply(
+  response: ServerResponse,
+  status: number,
+  message: string,
+  code = REFUSED,
+  id: RequestId | null = null,
+  data?: unknown,
+): void {
+  const body = errorBody(message, code, id, data);
+  response.writeHead(status, headersOf(body)).end(body);
+}
+
+function errorBody(message: string, code: number, id: RequestId | null, data?: unknown): string {
+  return JSON.stringify({ jsonrpc: '2.0', error: { code, message, ...(data !== undefined && { data }) }, id });
+}
+
+function headersOf(body: string): OutgoingHttpHeaders {
+  return { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+}
