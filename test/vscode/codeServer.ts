@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ProcessGroup, runQuietly } from '../support/processGroup.ts';
 import type { InstalledEditor } from './install.ts';
-import { ProcessGroup, runQuietly } from './processGroup.ts';
 
 export interface CodeServerOptions {
   readonly editor: InstalledEditor;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { runQuietly } from './processGroup.ts';
+import { runQuietly } from '../support/processGroup.ts';
 
 const vsce = join(import.meta.dirname, '../../node_modules/@vscode/vsce/vsce');
 

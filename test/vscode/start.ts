@@ -8,9 +8,10 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import spawn from 'cross-spawn';
 import { UserError } from '../../src/core/base/errors.ts';
-import { acquireLock } from './acquireLock.ts';
+import { acquireLock } from '../support/acquireLock.ts';
+import { cacheFolder, findOnPath } from '../support/machine.ts';
 import { startCodeServer, userDataFolder } from './codeServer.ts';
-import { cacheFolder, findOnPath, installEditor } from './install.ts';
+import { installEditor } from './install.ts';
 import { packageVsix } from './packageVsix.ts';
 
 const root = join(import.meta.dirname, '../..');

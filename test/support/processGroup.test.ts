@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
-import { eventually } from '../support/eventually.ts';
-import { isRunning } from '../support/processes.ts';
+import { eventually } from './eventually.ts';
+import { isRunning } from './processes.ts';
 import { ProcessGroup, runQuietly } from './processGroup.ts';
 
 /** Starts a child that outlives a polite request to end, and prints the child's id. */
