@@ -1,6 +1,8 @@
 // What the HTTP front and the doors behind it say to each other.
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { RequestId } from '@modelcontextprotocol/server';
 import type { Event } from '../base/event.ts';
+import { REFUSED } from '../base/rpcErrors.ts';
 
 /** `read` uses what is there; `admin` also changes the router. */
 export type Role = 'read' | 'admin';
@@ -43,6 +45,28 @@ export function replyJson(
   response
     .writeHead(status, { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
     .end(text);
+}
+
+/** An error in the words of JSON-RPC, which plain HTTP clients can read too. */
+export function refuse(
+  response: ServerResponse,
+  status: number,
+  message: string,
+  code = REFUSED,
+  id: RequestId | null = null,
+  data?: unknown,
+): void {
+  replyJson(response, status, errorBody(message, code, id, data));
+}
+
+export function errorBody(message: string, code: number, id: RequestId | null, data?: unknown): object {
+  return { jsonrpc: '2.0', error: { code, message, ...(data !== undefined && { data }) }, id };
+}
+
+/** 503, as every door answers what is new while the router stops. */
+export function refuseNew(response: ServerResponse): void {
+  response.setHeader('retry-after', '1');
+  refuse(response, 503, 'The router is stopping: try again in a moment, or another one');
 }
 
 /** 405, as every door answers a method that it does not know. */

@@ -75,50 +75,62 @@ export class HttpExchange {
   }
 }
 
-/** A response as server-sent events, with a comment now and then as a sign of life. */
+/** A response as server-sent events. */
 export class EventStream {
   private readonly response: ServerResponse;
-  private readonly clock: Clock;
-  private timer: Disposable | undefined;
 
   constructor(response: ServerResponse, sessionId: string | undefined, clock: Clock) {
     this.response = response;
-    this.clock = clock;
     response.writeHead(200, { ...STREAM_HEADERS, ...(sessionId !== undefined && { 'mcp-session-id': sessionId }) });
     response.flushHeaders();
-    response.once('close', () => this.timer?.dispose());
-    this.keepAlive();
+    giveSignsOfLife(response, clock);
   }
 
   /** @returns false if the client does not read it any more */
   write(message: JSONRPCMessage): boolean {
     if (this.response.destroyed) return false;
     this.response.write(`event: message\ndata: ${encode(message)}\n\n`);
-    // A client that does not read is cut off before it costs everybody's memory.
-    if (this.response.writableLength > MAX_UNREAD_BYTES) this.response.destroy();
+    cutOffIfUnread(this.response);
     return true;
   }
 
   end(): void {
-    this.timer?.dispose();
     this.response.end();
-  }
-
-  private keepAlive(): void {
-    this.timer = this.clock.schedule(KEEP_ALIVE_MS, () => {
-      this.response.write(': alive\n\n');
-      this.keepAlive();
-    });
   }
 }
 
-/** What a backend sent may be nested too deep to be written again: its caller is told so. */
+/** Writes a comment into an event stream now and then, until that ends. */
+export function giveSignsOfLife(response: ServerResponse, clock: Clock): void {
+  const next = () =>
+    clock.schedule(KEEP_ALIVE_MS, () => {
+      if (response.writableEnded) return;
+      response.write(': alive\n\n');
+      timer = next();
+    });
+  let timer = next();
+  response.once('close', () => timer.dispose());
+}
+
+/** A client that does not read is cut off before it costs everybody's memory. */
+export function cutOffIfUnread(response: ServerResponse): void {
+  if (response.writableLength > MAX_UNREAD_BYTES) response.destroy();
+}
+
+/**
+ * What a caller is told in place of an answer that cannot be written: what a backend sent may be nested too deep.
+ * Undefined: it is no answer.
+ */
+export function unwritten(message: JSONRPCMessage, error: unknown): JSONRPCMessage | undefined {
+  if ('method' in message) return undefined;
+  const told = { code: INTERNAL_ERROR, message: `The answer cannot be written as JSON: ${messageOf(error)}` };
+  return { jsonrpc: '2.0', id: message.id, error: told } as JSONRPCMessage;
+}
+
 function encode(message: JSONRPCMessage): string {
   try {
     return JSON.stringify(message);
   } catch (error) {
-    if (!('id' in message)) return '';
-    const told = { code: INTERNAL_ERROR, message: `The answer cannot be written as JSON: ${messageOf(error)}` };
-    return JSON.stringify({ jsonrpc: '2.0', id: message.id, error: told });
+    const told = unwritten(message, error);
+    return told ? JSON.stringify(told) : '';
   }
 }

@@ -7,7 +7,7 @@ import { messageOf, UserError } from '../base/errors.ts';
 import { Emitter } from '../base/event.ts';
 import type { Logger } from '../base/log.ts';
 import { Access, type AccessOptions } from './access.ts';
-import { type Door, type Role, replyJson } from './door.ts';
+import { type Door, type Role, refuse } from './door.ts';
 
 export interface HttpListenerOptions extends AccessOptions {
   /** 0 lets the system choose. */
@@ -219,9 +219,4 @@ type TlsServer = ReturnType<typeof createTlsServer>;
 /** What a log may show of a request: a query may hold secrets. */
 export function pathOf({ url = '' }: IncomingMessage): string {
   return url.split('?', 1)[0] ?? '';
-}
-
-/** In the words of JSON-RPC and of plain HTTP at once, as nobody has said yet which door it was. */
-function refuse(response: ServerResponse, status: number, message: string): void {
-  replyJson(response, status, { jsonrpc: '2.0', error: { code: -32000, message }, id: null });
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   isJSONRPCErrorResponse,
   isJSONRPCNotification,
@@ -7,9 +7,49 @@ import {
   type JSONRPCMessage,
   type RequestId,
 } from '@modelcontextprotocol/server';
-import { INVALID_REQUEST, PARSE_ERROR } from '../base/rpcErrors.ts';
+import type { Clock } from '../base/clock.ts';
+import { INVALID_REQUEST, PARSE_ERROR, REFUSED } from '../base/rpcErrors.ts';
+import { errorBody, refuse, type Visit } from './door.ts';
 
+/** How long the rest of a body that was refused is still taken, and dropped. */
+const LINGER_MS = 2000;
 export const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+/** The messages that a POST brings; undefined: they cannot be taken, and it has been answered why. */
+export async function takeMessages(
+  { request, response }: Visit,
+  clock: Clock,
+): Promise<readonly JSONRPCMessage[] | undefined> {
+  if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
+    refuse(response, 415, 'Unsupported media type: the body must be application/json');
+    return undefined;
+  }
+  const body = await readBody(request);
+  if (body === undefined) {
+    refuseBody(request, response, clock);
+    return undefined;
+  }
+  const parsed = parseBody(body);
+  if ('messages' in parsed) return parsed.messages;
+  refuse(response, 400, parsed.refusal, parsed.code, parsed.id);
+  return undefined;
+}
+
+/** Whether there is any among them that is to be answered. */
+export function hasRequest(messages: readonly JSONRPCMessage[]): boolean {
+  return messages.some(message => 'method' in message && 'id' in message);
+}
+
+/** The connection closes, but not while the rest of the body arrives: that would reset it, and the answer be lost. */
+function refuseBody(request: IncomingMessage, response: ServerResponse, clock: Clock): void {
+  const body = JSON.stringify(errorBody(`Payload too large: at most ${MAX_BODY_BYTES} bytes`, REFUSED, null));
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+  response.writeHead(413, { ...headers, connection: 'close' }).write(body);
+  const end = () => void response.end();
+  const timer = clock.schedule(LINGER_MS, end);
+  response.once('close', () => timer.dispose());
+  request.once('end', end).resume();
+}
 
 /** The whole body; undefined if it is too large. What then still comes of it is dropped. */
 export function readBody(request: IncomingMessage): Promise<string | undefined> {

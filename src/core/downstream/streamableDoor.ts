@@ -1,23 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type JSONRPCMessage, type RequestId, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/server';
+import { type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import { hasEnvelope, MODERN_VERSION } from '../base/envelope.ts';
 import { Emitter } from '../base/event.ts';
 import type { Params } from '../base/peer.ts';
 import { INVALID_REQUEST, REFUSED, SESSION_NOT_FOUND } from '../base/rpcErrors.ts';
-import type { Door, Role, Visit } from './door.ts';
+import { type Door, type Role, refuse, refuseNew, type Visit } from './door.ts';
 import { HttpExchange } from './httpExchange.ts';
 import { HttpTransport } from './httpTransport.ts';
 import { modernRefusal, paramRefusal, statusOf } from './modernHeaders.ts';
-import { MAX_BODY_BYTES, parseBody, readBody } from './requestBody.ts';
+import { hasRequest, takeMessages } from './requestBody.ts';
 import { Session, type SessionOptions } from './session.ts';
 import { StatelessServer } from './statelessServer.ts';
 
-/** How long the rest of a body that was refused is still taken, and dropped. */
-const LINGER_MS = 2000;
 /** A client that has had nothing open for so long has left without a word. */
 const IDLE_MS = 5 * 60_000;
 const SWEEP_MS = 60_000;
@@ -68,7 +66,7 @@ export class StreamableDoor implements Door {
         });
       default:
         response.setHeader('allow', 'GET, POST, DELETE');
-        return reply(response, 405, 'Method not allowed');
+        return refuse(response, 405, 'Method not allowed');
     }
   }
 
@@ -87,18 +85,9 @@ export class StreamableDoor implements Door {
 
   private async post(visit: Visit): Promise<void> {
     const { request, response } = visit;
-    if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
-      return reply(response, 415, 'Unsupported media type: the body must be application/json');
-    }
-    const body = await readBody(request);
-    if (body === undefined) return this.refuseBody(request, response);
-    const parsed = parseBody(body);
-    if ('refusal' in parsed) return reply(response, 400, parsed.refusal, parsed.code, parsed.id);
-    const { messages } = parsed;
-    if (this.isDraining && messages.some(message => 'method' in message && 'id' in message)) {
-      response.setHeader('retry-after', '1');
-      return reply(response, 503, 'The router is stopping: try again in a moment, or another one', REFUSED);
-    }
+    const messages = await takeMessages(visit, this.clock);
+    if (!messages) return;
+    if (this.isDraining && hasRequest(messages)) return refuseNew(response);
     if (isModern(request, messages)) return this.postModern(visit, messages);
     const [first] = messages;
     if (messages.length === 1 && first && isInitialize(first)) {
@@ -109,7 +98,7 @@ export class StreamableDoor implements Door {
       const id = transport.clashOf(messages);
       if (id === undefined) return transport.post(messages, response);
       const message = `Invalid request: the id ${JSON.stringify(id)} is that of another request, not answered yet`;
-      return reply(response, 400, message, INVALID_REQUEST, id);
+      return refuse(response, 400, message, INVALID_REQUEST, id);
     });
   }
 
@@ -117,7 +106,7 @@ export class StreamableDoor implements Door {
   private async postModern({ request, response, role }: Visit, messages: readonly JSONRPCMessage[]): Promise<void> {
     const [message] = messages;
     const refused = modernRefusal(request.headers, messages.length === 1 ? message : messages);
-    if (refused) return reply(response, refused.status, refused.message, refused.code, refused.id, refused.data);
+    if (refused) return refuse(response, refused.status, refused.message, refused.code, refused.id, refused.data);
     if (!message || !('method' in message) || !('id' in message)) {
       response.writeHead(202).end();
       return;
@@ -126,7 +115,7 @@ export class StreamableDoor implements Door {
     if (method === 'tools/call') {
       const tool = (await this.sessionOptions(role).ports.catalog()).tools.get(String(params.name));
       const mismatch = paramRefusal(request.headers, tool?.definition.inputSchema, { id, params });
-      if (mismatch) return reply(response, mismatch.status, mismatch.message, mismatch.code, id);
+      if (mismatch) return refuse(response, mismatch.status, mismatch.message, mismatch.code, id);
     }
     const abort = new AbortController();
     this.open.add(abort);
@@ -140,16 +129,6 @@ export class StreamableDoor implements Door {
     this.open.delete(abort);
     const { kind: _, ...resultOrError } = answer;
     exchange.settle({ jsonrpc: '2.0', id, ...resultOrError } as JSONRPCMessage, statusOf(answer));
-  }
-
-  /** The connection closes, but not while the rest of the body arrives: that would reset it, and the answer be lost. */
-  private refuseBody(request: IncomingMessage, response: ServerResponse): void {
-    const body = errorBody(`Payload too large: at most ${MAX_BODY_BYTES} bytes`, REFUSED, null);
-    response.writeHead(413, { ...headersOf(body), connection: 'close' }).write(body);
-    const end = () => void response.end();
-    const timer = this.clock.schedule(LINGER_MS, end);
-    response.once('close', () => timer.dispose());
-    request.once('end', end).resume();
   }
 
   private statelessFor(role: Role): StatelessServer {
@@ -191,13 +170,14 @@ export class StreamableDoor implements Door {
   ): Promise<void> {
     const id = request.headers['mcp-session-id'];
     if (typeof id !== 'string')
-      return reply(response, 400, 'Bad request: no Mcp-Session-Id header, and not an initialize request', REFUSED);
+      return refuse(response, 400, 'Bad request: no Mcp-Session-Id header, and not an initialize request', REFUSED);
     const entry = this.sessions.get(id);
     // One that was begun with a token of another role is nobody's business here.
-    if (entry?.role !== role) return reply(response, 404, 'Session not found: initialize a new one', SESSION_NOT_FOUND);
+    if (entry?.role !== role)
+      return refuse(response, 404, 'Session not found: initialize a new one', SESSION_NOT_FOUND);
     const version = request.headers['mcp-protocol-version'];
     if (typeof version === 'string' && !SUPPORTED_PROTOCOL_VERSIONS.includes(version)) {
-      return reply(response, 400, `Bad request: unsupported MCP-Protocol-Version ${version}`, REFUSED);
+      return refuse(response, 400, `Bad request: unsupported MCP-Protocol-Version ${version}`, REFUSED);
     }
     await action(entry);
   }
@@ -211,24 +191,4 @@ function isInitialize(message: JSONRPCMessage): boolean {
 function isModern({ headers }: IncomingMessage, messages: readonly JSONRPCMessage[]): boolean {
   const hasClaim = messages.some(message => 'method' in message && hasEnvelope(message.params));
   return hasClaim || headers['mcp-protocol-version'] === MODERN_VERSION;
-}
-
-function reply(
-  response: ServerResponse,
-  status: number,
-  message: string,
-  code = REFUSED,
-  id: RequestId | null = null,
-  data?: unknown,
-): void {
-  const body = errorBody(message, code, id, data);
-  response.writeHead(status, headersOf(body)).end(body);
-}
-
-function errorBody(message: string, code: number, id: RequestId | null, data?: unknown): string {
-  return JSON.stringify({ jsonrpc: '2.0', error: { code, message, ...(data !== undefined && { data }) }, id });
-}
-
-function headersOf(body: string): OutgoingHttpHeaders {
-  return { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
 }
