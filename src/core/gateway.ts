@@ -16,6 +16,7 @@ import { HttpListener, type HttpListenerOptions } from './downstream/httpListene
 import { callManagementTool, levelFor, limitedTo } from './downstream/managementTools.ts';
 import { type ProbePorts, probes } from './downstream/probes.ts';
 import { Session } from './downstream/session.ts';
+import { SseDoor } from './downstream/sseDoor.ts';
 import { StatelessServer } from './downstream/statelessServer.ts';
 import { StreamableDoor } from './downstream/streamableDoor.ts';
 import { KeptCatalog } from './keptCatalog.ts';
@@ -280,8 +281,10 @@ export class Gateway implements Disposable {
     const allowedOrigins = [...allowed_origins, ...(options.allowedOrigins ?? [])];
     const present = clients === 'editor' ? this.editorView() : undefined;
     const ports = { admin: this.servingPorts('admin'), read: this.servingPorts('read') };
-    const streamable = new StreamableDoor(clock, role => ({ ports: ports[role], log, present }));
-    const doors = clients === 'editor' ? [streamable] : [streamable, probes(this.probePorts())];
+    const sessionOptions = (role: Role) => ({ ports: ports[role], log, present });
+    const streamable = new StreamableDoor(clock, sessionOptions);
+    const doors =
+      clients === 'editor' ? [streamable] : [streamable, new SseDoor(clock, sessionOptions), probes(this.probePorts())];
     const listener = await HttpListener.listen({ ...options, allowedHosts, allowedOrigins }, doors, clock, log);
     this.listeners.add(listener);
     return listener;

@@ -12,7 +12,7 @@ const KEEP_ALIVE_MS = 15_000;
 /** What may wait in a stream for a client to read it. */
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 
-const STREAM_HEADERS = {
+export const STREAM_HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
