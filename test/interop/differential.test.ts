@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { isObject } from '../../src/core/base/json.ts';
-import { BareHttpClient, BareStreamClient } from '../support/bareClient.ts';
+import { BareHttpClient, BareSseClient, BareStreamClient } from '../support/bareClient.ts';
 import { complaints, type Difference, unneeded } from './comparison.ts';
 import { begin, type Received, takeAll } from './conversation.ts';
 import { LEGACY_DIFFERENCES } from './differences.ts';
@@ -45,6 +45,15 @@ for (const router of ROUTERS) {
     assert.deepEqual(await complaints(client, LEGACY_STEPS, expected, router, LEGACY_DIFFERENCES), []);
   });
 }
+
+test('A client of /sse receives through the router what it receives directly', async t => {
+  const expected = await direct(t);
+  const { url, headers } = await startRouter(t, PLAIN, 'legacy');
+  const client = await BareSseClient.connect(new URL('/sse', url).href, headers);
+  t.after(() => client.close());
+  await begin(client);
+  assert.deepEqual(await complaints(client, LEGACY_STEPS, expected, PLAIN, LEGACY_DIFFERENCES), []);
+});
 
 test('A client on stdio receives through the router what it receives directly', async t => {
   const expected = await direct(t);

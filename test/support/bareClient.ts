@@ -231,6 +231,65 @@ export class BareHttpClient extends BareClient {
   }
 }
 
+/** HTTP+SSE: everything comes on one stream, whose first event names where to POST. */
+export class BareSseClient extends BareClient {
+  private readonly stream: IncomingMessage;
+  private readonly headers: Record<string, string>;
+  private readonly agent = new Agent({ keepAlive: true });
+  private readonly endpoint: Promise<URL>;
+
+  private constructor(url: string, headers: Record<string, string>, stream: IncomingMessage) {
+    super();
+    this.stream = stream;
+    this.headers = headers;
+    this.endpoint = new Promise(resolve => {
+      let isNamed = false;
+      readEvents(stream, data => {
+        if (isNamed) return this.take(JSON.parse(data));
+        isNamed = true;
+        resolve(new URL(data, url));
+      });
+    });
+    stream.on('error', () => {}); // It closes then too.
+    stream.on('close', () => this.failAll('the stream ended'));
+  }
+
+  static async connect(url: string, headers: Record<string, string> = {}): Promise<BareSseClient> {
+    const request = httpRequest(url, { agent: false, headers: { accept: 'text/event-stream', ...headers } });
+    request.end();
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    if (response.statusCode !== 200) throw new Error(`GET answered ${response.statusCode}`);
+    return new BareSseClient(url, headers, response);
+  }
+
+  override async close(): Promise<void> {
+    this.agent.destroy();
+    this.stream.destroy();
+  }
+
+  /** Where Streamable HTTP would end the stream of the request, nothing comes here. */
+  override cancel(requestId: number | string, reason: string): void {
+    super.cancel(requestId, reason);
+    this.fail(requestId, reason);
+  }
+
+  override async send(message: Message): Promise<void> {
+    const body = JSON.stringify(message);
+    const request = httpRequest(await this.endpoint, {
+      method: 'POST',
+      agent: this.agent,
+      headers: { ...this.headers, 'content-type': 'application/json', 'content-length': `${Buffer.byteLength(body)}` },
+    });
+    request.on('error', error => this.fail(message.id, error.message));
+    request.on('response', response => {
+      if (response.statusCode !== 202) this.fail(message.id, `HTTP ${response.statusCode}`);
+      response.resume();
+    });
+    request.end(body);
+    await once(request, 'close').catch(() => {}); // What went wrong, whoever waits for the answer is told.
+  }
+}
+
 /** One message a line. */
 export class BareStreamClient extends BareClient {
   private readonly output: Writable;
@@ -251,7 +310,7 @@ export class BareStreamClient extends BareClient {
     this.output.end();
   }
 
-  /** Where HTTP would end the stream of the request, nothing comes here. */
+  /** Where Streamable HTTP would end the stream of the request, nothing comes here. */
   override cancel(requestId: number | string, reason: string): void {
     super.cancel(requestId, reason);
     this.fail(requestId, reason);
