@@ -10,9 +10,10 @@ import { METHOD_NOT_FOUND } from './base/rpcErrors.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
 import { Configuration, type ConfigurationOptions } from './configuration.ts';
 import type { Present, ServingPorts } from './downstream/dispatch.ts';
-import type { Role } from './downstream/door.ts';
+import type { Door, Role } from './downstream/door.ts';
 import { EditorView } from './downstream/editorView.ts';
 import { HttpListener, type HttpListenerOptions } from './downstream/httpListener.ts';
+import { managementApi } from './downstream/managementApi.ts';
 import { callManagementTool, levelFor, limitedTo } from './downstream/managementTools.ts';
 import { type ProbePorts, probes } from './downstream/probes.ts';
 import { Session } from './downstream/session.ts';
@@ -56,6 +57,18 @@ export interface GatewayOptions extends ConfigurationOptions {
   readonly serverInfo: { readonly name: string; readonly title: string; readonly version: string };
 }
 
+/** The router itself, apart from its backends. Moments are milliseconds since the epoch. */
+export interface RouterStatus {
+  readonly name: string;
+  readonly version: string;
+  readonly configFile: string;
+  readonly startedAt: number;
+  readonly now: number;
+  readonly isDraining: boolean;
+  /** Of clients over HTTP. */
+  readonly sessionCount: number;
+}
+
 /** What a reload did; with errors, nothing. */
 export interface ReloadReport extends Difference {
   readonly errors: readonly string[];
@@ -88,6 +101,7 @@ export class Gateway implements Disposable {
   private readonly announce: Debounced;
   private readonly catalog: LiveCatalog;
   private readonly configuration: Configuration;
+  private readonly startedAt: number;
   private isDraining = false;
   private editor: EditorView | undefined;
   private kept: KeptCatalog | undefined;
@@ -100,6 +114,7 @@ export class Gateway implements Disposable {
   constructor(options: GatewayOptions) {
     this.options = options;
     const { clock, log } = options;
+    this.startedAt = clock.now();
     this.watchdog = new Watchdog(log);
     this.children = new Children(this.watchdog);
     this.announce = this.disposables.add(new Debounced(clock, SNAPSHOT_DEBOUNCE_MS, () => this.changed.fire()));
@@ -170,6 +185,14 @@ export class Gateway implements Disposable {
       catalog: this.catalog.forClients,
       editorProblemOf: tool => this.editor?.problemOf(tool),
     });
+  }
+
+  about(): RouterStatus {
+    const { configFile, clock, serverInfo } = this.options;
+    const { startedAt, isDraining } = this;
+    const sessionCount = [...this.listeners].reduce((sum, listener) => sum + listener.sessionCount, 0);
+    const { name, version } = serverInfo;
+    return { name, version, configFile, startedAt, now: clock.now(), isDraining, sessionCount };
   }
 
   /** The last 200 lines about a backend. */
@@ -282,9 +305,11 @@ export class Gateway implements Disposable {
     const present = clients === 'editor' ? this.editorView() : undefined;
     const ports = { admin: this.servingPorts('admin'), read: this.servingPorts('read') };
     const sessionOptions = (role: Role) => ({ ports: ports[role], log, present });
-    const streamable = new StreamableDoor(clock, sessionOptions);
-    const doors =
-      clients === 'editor' ? [streamable] : [streamable, new SseDoor(clock, sessionOptions), probes(this.probePorts())];
+    const doors: Door[] = [new StreamableDoor(clock, sessionOptions)];
+    if (clients === 'any') {
+      doors.push(new SseDoor(clock, sessionOptions));
+      doors.push(managementApi(createManagement(this)), probes(this.probePorts()));
+    }
     const listener = await HttpListener.listen({ ...options, allowedHosts, allowedOrigins }, doors, clock, log);
     this.listeners.add(listener);
     return listener;

@@ -1,5 +1,6 @@
 // What the management tools see and do, over the gateway.
 import { UserError } from './base/errors.ts';
+import type { Problem } from './config/load.ts';
 import type { Management, RegisterRequest } from './downstream/managementTools.ts';
 import type { Gateway } from './gateway.ts';
 import type { CircuitState } from './health/circuitBreaker.ts';
@@ -25,7 +26,29 @@ export function createManagement(gateway: Gateway): Management {
     listBackends: () => gateway.snapshot().backends.map(describe),
     backendHealth: name => {
       const backend = find(name);
-      return backend && { ...healthOf(backend), last_error: backend.lastError?.message ?? null };
+      return backend && { ...healthOf(backend), last_error: lastErrorOf(backend) };
+    },
+    overview: () => {
+      const { backends, problems, configError } = gateway.snapshot();
+      const { name, version, startedAt, configFile, isDraining, sessionCount, now } = gateway.about();
+      return {
+        active_servers: backends.filter(({ enabled }) => enabled).map(backend => backend.name),
+        backends: backends.map(describe),
+        router: {
+          name,
+          version,
+          uptime_seconds: Math.floor((now - startedAt) / 1000),
+          config_file: configFile,
+          draining: isDraining,
+          sessions: sessionCount,
+        },
+        problems: problems.map(describeProblem),
+        config_error: configError ?? null,
+      };
+    },
+    toolsByBackend: () => {
+      const enabled = gateway.snapshot().backends.filter(backend => backend.enabled);
+      return Object.fromEntries(enabled.map(backend => [backend.name, toolsOf(backend)]));
     },
     explainRoute: name => {
       const { candidates, ...rest } = gateway.explainRoute(name);
@@ -65,12 +88,15 @@ export function createManagement(gateway: Gateway): Management {
 }
 
 function describe(backend: BackendSnapshot): Record<string, unknown> {
-  const { namespace, priority, kind, state, tools, inFlight, restarts, latencyMs } = backend;
+  const { namespace, priority, enabled, kind, target, state, tools, inFlight, restarts, latencyMs } = backend;
   return {
     ...healthOf(backend),
+    last_error: lastErrorOf(backend),
     url: urlOf(backend),
+    target,
     namespace,
     priority,
+    enabled,
     is_managed: kind === 'stdio',
     is_running:
       state.kind === 'ready' || state.kind === 'draining' || (state.kind === 'connecting' && kind === 'stdio'),
@@ -85,6 +111,21 @@ function describe(backend: BackendSnapshot): Record<string, unknown> {
 
 function healthOf({ name, healthy, circuit, errorCount }: BackendSnapshot): Record<string, unknown> {
   return { name, healthy, circuit_state: CIRCUITS[circuit.kind], error_count: errorCount };
+}
+
+/** What is wrong with it now, or else what went wrong last. */
+function lastErrorOf({ state, lastError }: BackendSnapshot): string | null {
+  if (state.kind === 'rejected') return state.message;
+  return state.kind === 'failed' ? state.failure.message : (lastError?.message ?? null);
+}
+
+/** The names as the backend has them; of one that has failed the reason, in the older system's words. */
+function toolsOf({ state, tools }: BackendSnapshot): string | readonly string[] {
+  return state.kind === 'failed' ? `❌ Error: ${state.failure.message}` : tools.map(({ originalName }) => originalName);
+}
+
+function describeProblem({ severity, message, file, line, column, backend }: Problem): Record<string, unknown> {
+  return { severity, message, file, line, column, backend: backend ?? null };
 }
 
 function urlOf({ kind, target }: BackendSnapshot): string | null {

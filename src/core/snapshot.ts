@@ -1,10 +1,11 @@
 // A read-only picture of everything running. Every face renders this and nothing else.
 import type { Era } from './base/envelope.ts';
 import type { Problem } from './config/load.ts';
-import type { BackendConfig, Config, Launch } from './config/schema.ts';
+import type { BackendConfig, Config } from './config/schema.ts';
 import type { CircuitState } from './health/circuitBreaker.ts';
 import type { Catalog, Entry } from './router/catalog.ts';
 import { exposedNamespace } from './router/toolNames.ts';
+import { targetOf } from './target.ts';
 import type { Backend } from './upstream/backend.ts';
 import type { BackendState } from './upstream/backendState.ts';
 
@@ -176,11 +177,4 @@ function annotation({ definition }: Entry, hint: string): unknown {
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
-}
-
-/** Without its query, which is where URLs carry secrets. */
-function targetOf(launch: Launch): string {
-  if (launch.kind === 'stdio') return [launch.command, ...launch.args].join(' ');
-  const url = new URL(launch.url);
-  return `${url.origin}${url.pathname}`;
 }

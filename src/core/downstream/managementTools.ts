@@ -10,6 +10,10 @@ export interface Management {
   listBackends(): readonly Params[];
   /** Undefined: there is none of this name. */
   backendHealth(name: string): Params | undefined;
+  /** The backends, and the router itself. */
+  overview(): Params;
+  /** Of each enabled backend the names of its tools as it has them, or why there are none. */
+  toolsByBackend(): Params;
   explainRoute(toolName: string): Params;
   recentCalls(limit: number): readonly Params[];
   registerBackend(request: RegisterRequest): Promise<Params>;
