@@ -10,7 +10,16 @@ import { appendToFlow, removeFromFlow } from './flowEdit.ts';
 import { applySplices, type Splice } from './lines.ts';
 import { ProblemLog } from './problem.ts';
 import { backendSchema } from './schema.ts';
-import { entriesOf, nativeKey, type Outline, outlineOf, type RawEntry, shapeOf, toMapWords } from './shapes.ts';
+import {
+  entriesOf,
+  nativeKey,
+  type Outline,
+  outlineOf,
+  type RawEntry,
+  shapeOf,
+  toMapWords,
+  toNative,
+} from './shapes.ts';
 
 /** A text of a configuration file made into another one. Throws a `UserError` where it cannot be done. */
 export type ConfigEdit = (text: string) => string;
@@ -89,6 +98,14 @@ export function setBackendKey(name: string, key: string, value: string | number 
     const changed = outline.shape === 'backends' ? keys : [entry.foreignKey ?? name, keys];
     return verified(text, splices, { ...meaning, backends: meaning.backends.with(index, changed) });
   };
+}
+
+/** The backends of a text by their names, in our own words and without defaults. Throws a `UserError` where it is broken. */
+export function backendsIn(text: string): Map<string, Readonly<Record<string, unknown>>> {
+  const before = read(text);
+  if (before.kind === 'bare') return new Map();
+  const plain = before.entries.map(raw => [raw.id, plainValue(toNative(before.outline.shape, raw))] as const);
+  return new Map(plain.map(([name, value]) => [name, typeof value === 'object' && value !== null ? { ...value } : {}]));
 }
 
 /**

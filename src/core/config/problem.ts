@@ -14,7 +14,12 @@ export interface Problem {
 }
 
 /** `backends.yaml:12:5: message`, with the path as it was given. */
-export function formatProblem({ file, line, column, message }: Problem): string {
+export function formatProblem({
+  file,
+  line,
+  column,
+  message,
+}: Pick<Problem, 'file' | 'line' | 'column' | 'message'>): string {
   return `${file}:${line}:${column}: ${message}`;
 }
 

@@ -1,6 +1,7 @@
 import { UserError } from '../base/errors.ts';
 import { check } from './check.ts';
 import { type ConfigNode, entryOf, type MapNode, parseText, plainValue } from './document.ts';
+import { URL_WORDS } from './foreignWords.ts';
 import { ADDRESS_KEYS } from './launch.ts';
 import { backendSchema } from './schema.ts';
 import { entriesOf, outlineOf, type RawEntry, type Shape, toNative } from './shapes.ts';
@@ -43,11 +44,8 @@ function parsePaste(text: string): MapNode {
   throw new UserError('This is not a JSON object: paste the part of a README that begins with a brace.');
 }
 
-/** What some clients call `url`. */
-const URL_KEYS = ['url', 'serverUrl', 'httpUrl'];
-
 function hasAddress(node: ConfigNode): boolean {
-  return [...ADDRESS_KEYS, ...URL_KEYS].some(key => entryOf(node, key)?.value.kind === 'scalar');
+  return [...ADDRESS_KEYS, ...URL_WORDS].some(key => entryOf(node, key)?.value.kind === 'scalar');
 }
 
 const bareEntry = (node: MapNode): RawEntry => {
@@ -77,7 +75,7 @@ const addressSchema = backendSchema.partial({ name: true });
 function toSnippetEntry(shape: Shape, raw: RawEntry): SnippetEntry {
   const native = toNative(shape, raw);
   const entries = (native.kind === 'map' ? native.entries : [])
-    .map(entry => (URL_KEYS.includes(entry.key) ? { ...entry, key: 'url' } : entry))
+    .map(entry => (URL_WORDS.some(word => word === entry.key) ? { ...entry, key: 'url' } : entry))
     .filter(({ key }) => WANTED.has(key));
   const node: ConfigNode = { ...raw.place, kind: 'map', flow: true, entries };
   const whose = raw.name === undefined ? 'The server' : `The server "${raw.name}"`;
