@@ -2,14 +2,26 @@ import { parseArgs } from 'node:util';
 import { UserError } from '../core/base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../core/base/log.ts';
 import { nearest } from '../core/base/nearest.ts';
-import { COMMAND_NAMES, COMMANDS, type CommandName, type CommandSpec, commandHelp, mainHelp } from './commandTable.ts';
+import {
+  COMMAND_NAMES,
+  COMMANDS,
+  type CommandName,
+  type CommandSpec,
+  DEFAULT_URL,
+  SHELLS,
+  type Shell,
+} from './commandTable.ts';
+import { commandHelp, mainHelp } from './help.ts';
 
 export type Command =
   | { readonly kind: 'help'; readonly text: string }
   | { readonly kind: 'version' }
   | ({ readonly kind: 'serve' } & ServeArgs)
   | ({ readonly kind: 'check' } & CheckArgs)
-  | ({ readonly kind: 'call' } & CallArgs);
+  | ({ readonly kind: 'status' } & StatusArgs)
+  | ({ readonly kind: 'call' } & CallArgs)
+  | ({ readonly kind: 'import' } & ImportArgs)
+  | { readonly kind: 'completion'; readonly shell: Shell };
 
 export interface ServeArgs {
   readonly config: string | undefined;
@@ -29,6 +41,19 @@ export interface ServeArgs {
 
 export interface CheckArgs {
   readonly config: string | undefined;
+  readonly json: boolean;
+}
+
+export interface StatusArgs {
+  /** The router's base, or any of its doors. */
+  readonly url: string;
+  readonly json: boolean;
+}
+
+export interface ImportArgs {
+  readonly files: readonly string[];
+  /** Undefined: stdout. */
+  readonly to: string | undefined;
   readonly json: boolean;
 }
 
@@ -58,8 +83,14 @@ export function parseCommandLine(argv: readonly string[]): Command {
       return { kind: 'serve', ...serveArgs(parsed) };
     case 'check':
       return { kind: 'check', config: parsed.value('config'), json: parsed.flag('json') };
+    case 'status':
+      return { kind: 'status', url: urlOf(parsed, 'status') ?? DEFAULT_URL, json: parsed.flag('json') };
     case 'call':
       return { kind: 'call', ...callArgs(parsed) };
+    case 'import':
+      return { kind: 'import', ...importArgs(parsed) };
+    case 'completion':
+      return { kind: 'completion', shell: shellOf(parsed) };
   }
 }
 
@@ -107,10 +138,8 @@ function callArgs(parsed: ParsedOptions): CallArgs {
   const [tool, json] = parsed.positionals;
   if (!tool) throw usageError('The name of the tool is missing.', 'call');
   const config = parsed.value('config');
-  const url = parsed.value('url');
+  const url = urlOf(parsed, 'call');
   if (config !== undefined && url !== undefined) throw usageError('--config and --url exclude each other.', 'call');
-  if (url !== undefined && !(/^https?:/.test(url) && URL.canParse(url)))
-    throw usageError(`--url is an http or https address, not "${url}".`, 'call');
   return { tool, args: toolArguments(json), config, url, json: parsed.flag('json') };
 }
 
@@ -125,6 +154,28 @@ function toolArguments(text: string | undefined): Record<string, unknown> {
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw usageError(`${help}.`, 'call');
   return value as Record<string, unknown>;
+}
+
+function importArgs(parsed: ParsedOptions): ImportArgs {
+  const files = parsed.positionals;
+  const to = parsed.value('to') ?? 'backends.yaml';
+  const json = parsed.flag('json');
+  if (files.length === 0) throw usageError('The file to import is missing.', 'import');
+  if (to === '-' && json) throw usageError('--json and --to - both write to stdout: choose one.', 'import');
+  return { files, to: to === '-' ? undefined : to, json };
+}
+
+function shellOf({ positionals: [text] }: ParsedOptions): Shell {
+  const shell = SHELLS.find(known => known === text);
+  if (shell) return shell;
+  const given = text === undefined ? 'The shell is missing' : `Unknown shell "${text}"`;
+  throw usageError(`${given}: ${SHELLS.join(', ')}.`, 'completion');
+}
+
+function urlOf(parsed: ParsedOptions, command: CommandName): string | undefined {
+  const url = parsed.value('url');
+  if (url === undefined || (/^https?:/i.test(url) && URL.canParse(url))) return url;
+  throw usageError(`--url is an http or https address, not "${url}".`, command);
 }
 
 interface ParsedOptions {

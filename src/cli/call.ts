@@ -1,12 +1,14 @@
 import { Client, ProtocolError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import manifest from '../../package.json' with { type: 'json' };
-import { messageOf } from '../core/base/errors.ts';
+import { messageOf, UserError } from '../core/base/errors.ts';
 import { Any, NO_SDK_TIMEOUT } from '../core/base/passThrough.ts';
 import { type Environment, readEnvironment } from '../core/config/environment.ts';
 import type { CallReport } from '../core/gateway.ts';
 import type { CallArgs } from './args.ts';
+import { DEFAULT_URL } from './commandTable.ts';
 import { formatResult } from './format.ts';
 import { onStopSignal, openGateway } from './openGateway.ts';
+import { authorization, careful } from './runningRouter.ts';
 import { createStderrLog } from './stderrLog.ts';
 
 /** Calls one tool and prints its answer. The exit code: 0 answered, 1 no such tool or it failed, 2 bad configuration. */
@@ -40,15 +42,22 @@ async function callHere({ tool, args, config }: CallArgs, environment: Environme
 
 async function callAt(url: URL, { tool, args }: CallArgs, token: string | undefined): Promise<CallReport> {
   const client = new Client({ name: 'switchyard-call', version: manifest.version });
-  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const options = { requestInit: { headers: authorization(token) }, fetch: careful(fetch, token) };
+  const rejected = (message: string) => ({ kind: 'rejected', code: -32603, message }) as const;
   try {
-    await client.connect(new StreamableHTTPClientTransport(url, { requestInit: { headers } }));
+    try {
+      await client.connect(new StreamableHTTPClientTransport(url, options));
+    } catch (error) {
+      if (error instanceof UserError) return rejected(error.message);
+      // What the SDK expected is no news to the person: mostly it is the wrong address.
+      return rejected(`${url} does not answer as an MCP server. A router's address is like ${DEFAULT_URL}/mcp.`);
+    }
     const request = { method: 'tools/call', params: { name: tool, arguments: args } };
     const result = await client.request(request, Any, { timeout: NO_SDK_TIMEOUT });
     return { kind: 'answered', result: result as Record<string, unknown> };
   } catch (error) {
     if (error instanceof ProtocolError) return { kind: 'rejected', code: error.code, message: error.message };
-    return { kind: 'rejected', code: -32603, message: `${url}: ${messageOf(error)}` };
+    return rejected(error instanceof UserError ? error.message : `${url} did not answer the call: ${messageOf(error)}`);
   } finally {
     await client.close();
   }

@@ -13,12 +13,61 @@ export interface CommandSpec {
   readonly about: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
   readonly maxPositionals: number;
+  /** Those that mean something to it; all, where it does not say. */
+  readonly environment?: readonly Variable[];
+  /** What its arguments are, for the completion: `FILE`, or one of several words. */
+  readonly argument?: string;
   readonly examples: readonly (readonly [command: string, meaning: string])[];
   readonly exitCodes: string;
 }
 
+/** Where a router of this machine is by default. */
+export const DEFAULT_URL = 'http://127.0.0.1:8000';
+
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+export type Shell = (typeof SHELLS)[number];
+
 const HELP: OptionSpec = { help: 'Show this text.' };
 const CONFIG: OptionSpec = { value: 'FILE', help: 'Configuration to read; see "switchyard --help" for the default.' };
+
+/** What the environment says; flags win over it, and it wins over the file. */
+export const ENVIRONMENT = {
+  MCP_BACKENDS_CONFIG: 'Configuration to read where --config names none.',
+  MCP_HOST: 'Address to listen on. Default: 127.0.0.1.',
+  MCP_PORT: 'Port to listen on; asks for HTTP. 0 is the same as none.',
+  MCP_SERVER_NAME: 'Name that the router tells its clients. Default: switchyard.',
+  MCP_AUTH_TOKEN: 'Token that clients have to show, with all rights; also the one to show to a running router.',
+  MCP_READ_TOKEN: 'Token that lets clients use the router and not change it.',
+  MCP_DEFAULT_STRATEGY: 'routing.default_strategy: path, capability or fallback.',
+  MCP_ENABLE_NAMESPACES: 'routing.enable_namespace_prefixing: true or false.',
+  MCP_CACHE_TTL: 'routing.capability_cache_ttl_seconds.',
+  MCP_REQUEST_TIMEOUT: 'routing.request_timeout_seconds.',
+  MCP_MAX_RETRIES: 'routing.retry.max_attempts: attempts in all, the first included.',
+  MCP_RETRY_BACKOFF: 'routing.retry.backoff_multiplier.',
+  MCP_MAX_BACKOFF: 'routing.retry.max_backoff_seconds.',
+  MCP_HEALTH_CHECK_INTERVAL: 'health_check.interval_seconds of backends that say none.',
+  MCP_HEALTH_CHECK_TIMEOUT: 'health_check.timeout_seconds of backends that say none.',
+  SWITCHYARD_INPUT_ID: `Value of an \${input:ID}; the id in capitals, with _ for other characters.`,
+  NODE_EXTRA_CA_CERTS: "File of further certificate authorities, for https addresses; Node's own.",
+  NO_COLOR: 'Not empty: no colours.',
+  FORCE_COLOR: 'Not empty: colours in a pipe too.',
+} as const;
+type Variable = keyof typeof ENVIRONMENT;
+
+/** Those that say how a configuration is read. */
+const READING = [
+  'MCP_BACKENDS_CONFIG',
+  'MCP_DEFAULT_STRATEGY',
+  'MCP_ENABLE_NAMESPACES',
+  'MCP_CACHE_TTL',
+  'MCP_REQUEST_TIMEOUT',
+  'MCP_MAX_RETRIES',
+  'MCP_RETRY_BACKOFF',
+  'MCP_MAX_BACKOFF',
+  'MCP_HEALTH_CHECK_INTERVAL',
+  'MCP_HEALTH_CHECK_TIMEOUT',
+  'SWITCHYARD_INPUT_ID',
+] as const satisfies readonly Variable[];
 
 export const COMMANDS = {
   serve: {
@@ -65,11 +114,30 @@ SIGTERM or Ctrl-C lets calls in flight finish and ends; a second one ends at onc
     about: `Reads the configuration, connects to every enabled backend once, and shows what became of each.`,
     options: { config: CONFIG, json: { help: 'Print JSON in place of a table.' }, help: HELP },
     maxPositionals: 0,
+    environment: [...READING, 'NO_COLOR', 'FORCE_COLOR'],
     examples: [
       ['switchyard check', 'the default configuration'],
       ['switchyard check --config mcp.json --json', 'another file, for a script'],
     ],
     exitCodes: '0 all ready, 1 some not, 2 bad configuration of any kind.',
+  },
+  status: {
+    summary: 'Show the backends, health and circuits of a running router.',
+    usage: ['switchyard status [--url URL] [--json]'],
+    about: `Asks a router that runs on HTTP what it says of itself and its backends. URL is its base, or any of its
+doors (/mcp, /sse). Its token is read from MCP_AUTH_TOKEN, or else MCP_READ_TOKEN.`,
+    options: {
+      url: { value: 'URL', help: `The router to ask. Default: ${DEFAULT_URL}.` },
+      json: { help: "Print the router's answer as JSON in place of a table." },
+      help: HELP,
+    },
+    maxPositionals: 0,
+    environment: ['MCP_AUTH_TOKEN', 'MCP_READ_TOKEN', 'NODE_EXTRA_CA_CERTS', 'NO_COLOR', 'FORCE_COLOR'],
+    examples: [
+      ['switchyard status', 'the router of this machine'],
+      ['switchyard status --url https://tools.example.com/mcp', 'another one'],
+    ],
+    exitCodes: '0 the router answered, 1 it cannot be reached or refused, 2 usage.',
   },
   call: {
     summary: 'Call one tool and print its answer.',
@@ -83,66 +151,50 @@ SIGTERM or Ctrl-C lets calls in flight finish and ends; a second one ends at onc
       help: HELP,
     },
     maxPositionals: 2,
+    environment: ['MCP_AUTH_TOKEN', 'NODE_EXTRA_CA_CERTS', ...READING],
     examples: [
       ['switchyard call everything__echo \'{"message": "hello"}\'', 'with arguments'],
       ['switchyard call memory__read_graph --json', 'the whole result'],
     ],
     exitCodes: '0 answered, 1 no such tool, or it or its backend failed, 2 usage or configuration.',
   },
+  import: {
+    summary: "Take over backends from other clients' configurations.",
+    usage: ['switchyard import FILE... [--to FILE] [--json]'],
+    about: `Adds the servers of other clients' files to ours: Claude Desktop, Claude Code (with its projects), Cursor,
+Windsurf, Cline, Gemini CLI, VS Code (mcp.json, settings.json), Zed, Codex (TOML), opencode, Continue, and
+files of our own. What is in FILE already stays as it is, and so does every other byte of it. Secrets are copied
+as they are written.`,
+    options: {
+      to: { value: 'FILE', help: 'The file to add to, or - for stdout. Default: ./backends.yaml.' },
+      json: { help: 'Print what became of each entry as JSON in place of a table.' },
+      help: HELP,
+    },
+    maxPositionals: Number.POSITIVE_INFINITY,
+    environment: ['NO_COLOR', 'FORCE_COLOR'],
+    argument: 'FILE',
+    examples: [
+      ['switchyard import ~/.cursor/mcp.json', 'into ./backends.yaml'],
+      ['switchyard import ~/.claude.json ~/.codex/config.toml --to -', 'look first'],
+    ],
+    exitCodes: '0 all imported or there already, 1 some not, 2 usage, or a file that cannot be used.',
+  },
+  completion: {
+    summary: 'Print the completion of a shell.',
+    usage: ['switchyard completion bash|zsh|fish'],
+    about: `Prints a script that lets the shell complete commands, options and their values.`,
+    options: { help: HELP },
+    maxPositionals: 1,
+    environment: [],
+    argument: 'bash|zsh|fish',
+    examples: [
+      ['source <(switchyard completion bash)', 'in ~/.bashrc'],
+      ['source <(switchyard completion zsh)', 'in ~/.zshrc, after compinit'],
+      ['switchyard completion fish | source', 'in ~/.config/fish/config.fish'],
+    ],
+    exitCodes: '0 printed, 2 usage.',
+  },
 } as const satisfies Record<string, CommandSpec>;
 
 export type CommandName = keyof typeof COMMANDS;
 export const COMMAND_NAMES = Object.keys(COMMANDS) as CommandName[];
-
-export function mainHelp(): string {
-  return `MCP Switchyard: one MCP server for every MCP server you use.
-
-Usage: switchyard COMMAND [OPTIONS]
-
-Commands:
-${columns(COMMAND_NAMES.map(name => [name, COMMANDS[name].summary]))}
-
-Options:
-${columns([
-  ['-h, --help', 'Show this text; after a command, its own.'],
-  ['-v, --version', 'Show the version.'],
-])}
-
-Configuration: the first that exists of
-  --config FILE, $MCP_BACKENDS_CONFIG,
-  ./backends.yaml, ./config/backends.yaml, ./mcp.json,
-  ~/.config/switchyard/backends.yaml, ~/.mcp/config.yaml
-`;
-}
-
-export function commandHelp(name: CommandName): string {
-  const { summary, usage, about, options, examples, exitCodes }: CommandSpec = COMMANDS[name];
-  const optionRows = Object.entries(options).map(([option, { value, help }]): [string, string] => {
-    const flag = option === 'help' ? '-h, --help' : `--${option}`;
-    return [value === undefined ? flag : `${flag} ${value}`, help];
-  });
-  return `${summary}
-
-Usage: ${usage.join('\n       ')}
-
-${about}
-
-Options:
-${columns(optionRows)}
-
-Examples:
-${columns(examples)}
-
-Exit codes: ${exitCodes}
-`;
-}
-
-/** Pairs as two aligned columns; a left side that is too wide has its right side on the next line. */
-function columns(rows: readonly (readonly [string, string])[]): string {
-  const width = Math.min(30, Math.max(...rows.map(([left]) => left.length)));
-  return rows
-    .map(([left, right]) =>
-      left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`,
-    )
-    .join('\n');
-}

@@ -1,6 +1,7 @@
 // What the commands print, as pure functions.
 import { formatProblem, type Problem } from '../core/config/load.ts';
 import type { BackendSnapshot } from '../core/snapshot.ts';
+import { type Page, table } from './terminal.ts';
 
 /** The answer of `switchyard check --json`. */
 export interface CheckReport {
@@ -66,40 +67,33 @@ function fateOf(state: BackendSnapshot['state'], startedAt: number): Pick<Backen
   }
 }
 
-export function formatCheck(report: CheckReport): string {
+export function formatCheck(report: CheckReport, page: Page): string {
   const rows = report.backends.map(({ name, state, tools, ms, detail }) => [
     name,
-    state,
+    { text: state, style: STYLES[state] },
     state === 'ready' ? String(tools) : '-',
     ms === null ? '-' : String(ms),
     detail.replace(/\s+/g, ' '),
   ]);
   const wanted = report.backends.filter(({ state }) => state !== 'disabled');
   const ready = wanted.filter(({ state }) => state === 'ready');
+  const sum = `${ready.length} of ${wanted.length} ready.`;
   return [
-    ...(rows.length > 0 ? [table(['NAME', 'STATE', 'TOOLS', 'MS', 'DETAIL'], rows), ''] : []),
-    ...(report.problems.length > 0 ? [...report.problems.map(p => `${p.severity}: ${formatProblem(p)}`), ''] : []),
-    `${report.config}: ${ready.length} of ${wanted.length} ready.\n`,
+    ...(rows.length > 0 ? [table(['NAME', 'STATE', 'TOOLS', 'MS', 'DETAIL'], rows, page), ''] : []),
+    ...(report.problems.length > 0 ? [...report.problems.map(problem => formatFinding(problem, page)), ''] : []),
+    `${report.config}: ${page.paint(ready.length === wanted.length ? 'green' : 'red', sum)}\n`,
   ].join('\n');
 }
 
-/** Rows under their titles, with columns as wide as their widest cell; columns of numbers are aligned to the right. */
-function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [titles, ...rows];
-  const columns = titles.map((_, column) => {
-    const cells = lines.map(line => line[column] ?? '');
-    const numeric = cells.slice(1).every(cell => /^(\d+|-)$/.test(cell));
-    const width = Math.max(...cells.map(cell => cell.length));
-    return (cell: string) => (numeric ? cell.padStart(width) : cell.padEnd(width));
-  });
-  return lines
-    .map(line =>
-      columns
-        .map((pad, column) => pad(line[column] ?? ''))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+const STYLES = { ready: 'green', failed: 'red', disabled: 'dim', rejected: 'red' } as const;
+
+/** One problem of the configuration as a line. */
+export function formatFinding(
+  problem: Pick<Problem, 'severity' | 'message' | 'file' | 'line' | 'column'>,
+  page: Page,
+): string {
+  const { severity } = problem;
+  return `${page.paint(severity === 'error' ? 'red' : 'yellow', `${severity}:`)} ${formatProblem(problem)}`;
 }
 
 /** The text of a tool's result; of content that is no text, one line that says what it is. */

@@ -17,8 +17,15 @@ async function run(argv: readonly string[]): Promise<number> {
       return (await import('./serve.ts')).serve(command);
     case 'check':
       return (await import('./check.ts')).check(command);
+    case 'status':
+      return (await import('./status.ts')).status(command);
     case 'call':
       return (await import('./call.ts')).call(command);
+    case 'import':
+      return (await import('./import.ts')).importFiles(command);
+    case 'completion':
+      process.stdout.write((await import('./completion.ts')).completionFor(command.shell));
+      return 0;
   }
 }
 

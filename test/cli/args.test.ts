@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { suite, test } from 'node:test';
 import { parseCommandLine } from '../../src/cli/args.ts';
+import { COMMAND_NAMES } from '../../src/cli/commandTable.ts';
 import { UserError } from '../../src/core/base/errors.ts';
 
 const SERVE = {
@@ -62,19 +65,43 @@ suite('The command line', () => {
     });
   });
 
+  test('reads where to ask for the status, and which files to import', () => {
+    const status = { kind: 'status', url: 'http://127.0.0.1:8000', json: false };
+    assert.deepEqual(parseCommandLine(['status']), status);
+    const url = 'https://tools.example.com/mcp';
+    assert.deepEqual(parseCommandLine(['status', '--url', url, '--json']), { ...status, url, json: true });
+    const files = { kind: 'import', files: ['a', 'b'], to: 'backends.yaml', json: false };
+    assert.deepEqual(parseCommandLine(['import', 'a', 'b']), files);
+    assert.deepEqual(parseCommandLine(['import', 'a', '--to', '-', 'b']), { ...files, to: undefined });
+    assert.deepEqual(parseCommandLine(['completion', 'fish']), { kind: 'completion', shell: 'fish' });
+  });
+
+  test('fits its help into 80 columns, and names every environment variable that is read', () => {
+    for (const argv of [['--help'], ...COMMAND_NAMES.map(name => ['help', name])])
+      for (const line of helpOf(argv).split('\n')) assert.ok(line.length <= 80, line);
+    const sources = globSync('src/{cli,core/config}/*.ts', { cwd: path.resolve(import.meta.dirname, '../..') });
+    const read = sources.flatMap(file => readFileSync(file, 'utf8').match(/\bMCP_[A-Z_]+[A-Z]\b/g) ?? []);
+    const help = helpOf(['--help']);
+    assert.deepEqual(
+      [...new Set(read)].filter(name => !help.includes(`\n  ${name}`)),
+      [],
+    );
+  });
+
   test('explains itself, and each command', () => {
-    for (const argv of [['--help'], ['-h'], ['help']]) assert.match(helpOf(argv), /serve .*\n.*check .*\n.*call /);
+    for (const argv of [['--help'], ['-h'], ['help']])
+      assert.match(helpOf(argv), /serve .*\n.*check .*\n.*status .*\n.*call .*\n.*import .*\n.*completion /);
     for (const argv of [
       ['serve', '--help'],
       ['serve', '--port', '1', '-h'],
       ['help', 'serve'],
     ])
-      assert.match(helpOf(argv), /Usage: switchyard serve.*--allow-host.*Examples:.*Exit codes: 0/s);
+      assert.match(helpOf(argv), /Usage:\n {2}switchyard serve.*--allow-host.*Exit codes:\n {2}0.*Examples:/s);
     assert.deepEqual(parseCommandLine(['--version']), { kind: 'version' });
   });
 
   for (const [line, message] of [
-    ['', /^A command is missing: serve, check, call\.\nSee "switchyard --help"\.$/],
+    ['', /^A command is missing: serve, check, status, call, import, completion\.\nSee "switchyard --help"\.$/],
     ['serv', /^Unknown command "serv"\. Did you mean "serve"\?\nSee "switchyard --help"\.$/],
     ['frobnicate', /^Unknown command "frobnicate"\.\n/],
     ['--config a serve', /^The command comes first, before "--config"/],
@@ -97,6 +124,12 @@ suite('The command line', () => {
     ['call t --url localhost:8000', /^--url is an http or https address/],
     ['call t --url http://', /^--url is an http or https address/],
     ['call t --url http://h --config f', /^--config and --url exclude each other\./],
+    ['status --url ftp://a', /^--url is an http or https address/],
+    ['status extra', /^"extra" is one argument too many\./],
+    ['import', /^The file to import is missing\./],
+    ['import a --to - --json', /^--json and --to - both write to stdout/],
+    ['completion', /^The shell is missing: bash, zsh, fish\.\nSee "switchyard completion --help"\.$/],
+    ['completion tcsh', /^Unknown shell "tcsh": bash, zsh, fish\./],
     ['check --help-me', /^Unknown option "--help-me"\./],
   ] as const)
     test(`refuses "${line}" and says why`, () => {

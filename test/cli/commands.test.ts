@@ -15,7 +15,7 @@ for (const { node, title } of NODES) {
     test('explains itself', async t => {
       const { exitCode, stdout, stderr } = await runCli(t, ['--help'], { node });
       assert.deepEqual([exitCode, stderr], [0, '']);
-      assert.match(stdout, /Usage: switchyard COMMAND/);
+      assert.match(stdout, /Usage:\n {2}switchyard COMMAND/);
     });
 
     test('tells its version', async t => {

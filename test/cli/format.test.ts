@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Checked, checkReport, formatCheck, formatResult } from '../../src/cli/format.ts';
+import { PLAIN } from '../../src/cli/terminal.ts';
 import type { BackendSnapshot } from '../../src/core/snapshot.ts';
 
 test('a check is a table, then the problems, then the sum', () => {
@@ -21,7 +22,7 @@ test('a check is a table, then the problems, then the sum', () => {
     backend('wrong', { kind: 'rejected', message: 'b.yaml:9:5: priority: not a number' }),
   );
   assert.equal(
-    formatCheck(checkReport(report)),
+    formatCheck(checkReport(report), PLAIN),
     `NAME   STATE     TOOLS   MS  DETAIL
 db     ready        12  812  db-server 1.2 over stdio
 gone   failed        -    9  No "gone" on the PATH
