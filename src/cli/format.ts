@@ -68,12 +68,13 @@ function fateOf(state: BackendSnapshot['state'], startedAt: number): Pick<Backen
 }
 
 export function formatCheck(report: CheckReport, page: Page): string {
+  const problems = report.problems.map(formatProblem);
   const rows = report.backends.map(({ name, state, tools, ms, detail }) => [
     name,
     { text: state, style: STYLES[state] },
     state === 'ready' ? String(tools) : '-',
     ms === null ? '-' : String(ms),
-    detail.replace(/\s+/g, ' '),
+    problems.includes(detail) ? 'its entry is wrong, see below' : detail.replace(/\s+/g, ' '),
   ]);
   const wanted = report.backends.filter(({ state }) => state !== 'disabled');
   const ready = wanted.filter(({ state }) => state === 'ready');

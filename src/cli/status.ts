@@ -8,7 +8,8 @@ import { type Cell, type Page, pageOf, type Style, table } from './terminal.ts';
 
 /** Shows what a running router says of itself. The exit code: 0 it answered, 1 it cannot be reached or refused, 2 usage. */
 export async function status(args: StatusArgs): Promise<number> {
-  const token = readEnvironment(process.env).authToken ?? (process.env.MCP_READ_TOKEN?.trim() || undefined);
+  const { authToken, readToken } = readEnvironment(process.env);
+  const token = authToken ?? readToken;
   const url = listAddress(args.url);
   let answer: unknown;
   try {
