@@ -1,15 +1,13 @@
 // `serve` as a program: who may come in, and how it ends.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { eventually } from '../support/eventually.ts';
 import { fixtureCommand } from '../support/fixtures.ts';
-import { CLI, configFile, NODES, type Program, runCli, startCli, temporaryFolder } from './program.ts';
+import { CLI, configFile, freePort, NODES, type Program, runCli, startCli, temporaryFolder } from './program.ts';
 
 const ECHO = { name: 'echo', ...fixtureCommand('servers/echo.mjs') };
 const STUBBORN = { name: 'stubborn', ...fixtureCommand('servers/hanging.mjs', '--stubborn') };
@@ -176,14 +174,6 @@ async function withCallInFlight(t: TestContext, stepMs: number) {
   const call = client.callTool({ name: 'echo__slow', arguments: { label: 'a', steps: 1, stepMs } });
   await callEcho(client); // Requests of a session are read in order: the slow one is on its way.
   return { router, client, call, pids };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }
 
 function headersWith(token: string | undefined): Record<string, string> {
