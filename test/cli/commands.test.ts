@@ -1,5 +1,7 @@
 // `check` and `call` as programs, on real backends.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { suite, test } from 'node:test';
 import manifest from '../../package.json' with { type: 'json' };
@@ -84,6 +86,17 @@ suite('switchyard check', () => {
     assert.match(stdout, /^echo +ready/m);
     assert.match(stdout, /^wrong +rejected/m);
     assert.match(stdout, /^error: .*backends\.yaml:\d+:\d+: .*priority/m);
+  });
+
+  test('says why there is no answer over HTTP', async t => {
+    const server = createServer(socket => socket.end('220 mail.example.com ESMTP\r\n')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+    const file = await configFile(t, { backends: [{ name: 'mail', url }] });
+    const { exitCode, stdout } = await runCli(t, ['check', '--config', file]);
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /^mail +failed .*HTTP\/1\.1 protocol/m);
   });
 
   test('is 0 with a warning', async t => {

@@ -6,7 +6,7 @@ import { createParser } from 'eventsource-parser';
 import { type Deferred, deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import { hasEnvelope, versionIn } from '../base/envelope.ts';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, reasonOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { encodedHeader, namedBy } from '../base/paramHeaders.ts';
 import type { MessageOrigin } from '../base/peer.ts';
@@ -362,9 +362,4 @@ function refusalIn(body: string, sent: JSONRPCMessage): unknown {
 function mediaTypeOf({ headers }: Response): string {
   const [type = ''] = (headers.get('content-type') ?? '').split(';');
   return type.trim().toLowerCase();
-}
-
-/** What `fetch` throws says little; its cause says it. */
-function reasonOf(error: unknown): string {
-  return messageOf(error instanceof Error ? (error.cause ?? error) : error);
 }

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { existsSync } from 'node:fs';
 import { type FetchLike, SSEClientTransport, SseError, type Transport } from '@modelcontextprotocol/client';
 import type { Clock } from '../base/clock.ts';
-import { messageOf } from '../base/errors.ts';
+import { reasonOf } from '../base/errors.ts';
 import type { Launch } from '../config/schema.ts';
 import { HttpError } from './httpFetch.ts';
 import type { Failure } from './outcome.ts';
@@ -76,7 +76,7 @@ export function failureOf(error: unknown, transport: Transport): Failure {
   const cause = systemCodeOf(error);
   if (cause) return { code: 'unreachable', message: `no connection: ${cause.message}` };
   if (error === undefined) return { code: 'closed', message: 'the connection ended' };
-  return { code: 'protocol', message: messageOf(error) };
+  return { code: 'protocol', message: reasonOf(error) };
 }
 
 function failureOfEnd(end: ChildEnd, transport: StdioTransport): Failure {
