@@ -1,7 +1,7 @@
 // What the commands print, as pure functions.
 import { formatProblem, type Problem } from '../core/config/load.ts';
 import type { BackendSnapshot } from '../core/snapshot.ts';
-import { type Page, table } from './terminal.ts';
+import { type Page, table, wrap } from './terminal.ts';
 
 /** The answer of `switchyard check --json`. */
 export interface CheckReport {
@@ -94,7 +94,9 @@ export function formatFinding(
   page: Page,
 ): string {
   const { severity } = problem;
-  return `${page.paint(severity === 'error' ? 'red' : 'yellow', `${severity}:`)} ${formatProblem(problem)}`;
+  const [first, ...more] = wrap(formatProblem(problem), (page.width ?? Number.POSITIVE_INFINITY) - 10);
+  const start = `${page.paint(severity === 'error' ? 'red' : 'yellow', `${severity}:`)} ${first}`;
+  return [start, ...more].join('\n  ');
 }
 
 /** The text of a tool's result; of content that is no text, one line that says what it is. */

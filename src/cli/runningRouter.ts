@@ -1,5 +1,5 @@
 // Requests of the commands to a router that runs elsewhere: what went wrong is said with its address and what to do.
-import { messageOf, UserError } from '../core/base/errors.ts';
+import { reasonOf, UserError } from '../core/base/errors.ts';
 
 /** How long a router may take to begin an answer. */
 const ANSWER_SECONDS = 10;
@@ -35,7 +35,7 @@ export function careful(request: typeof fetch, token: string | undefined): typeo
       response = await request(input, { ...init, redirect: 'manual' });
     } catch (cause) {
       if (init?.signal?.aborted && codeOf(cause) !== 'TimeoutError') throw cause;
-      throw new UserError(`${url} cannot be reached: ${reasonOf(cause, url)}`, { cause });
+      throw new UserError(`${url} cannot be reached: ${explain(cause, url)}`, { cause });
     }
     // What a client offers to be told beside its requests, a server may decline.
     if (response.ok || init?.method === 'GET' || init?.method === 'DELETE') return response;
@@ -44,7 +44,7 @@ export function careful(request: typeof fetch, token: string | undefined): typeo
   };
 }
 
-function reasonOf(error: unknown, { protocol, host }: URL): string {
+function explain(error: unknown, { protocol, host }: URL): string {
   const code = codeOf(error);
   switch (code) {
     case 'ECONNREFUSED':
@@ -67,9 +67,8 @@ function reasonOf(error: unknown, { protocol, host }: URL): string {
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
       return 'it does not speak TLS. Use http:// in place of https://.';
     default: {
-      const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
       const hint = protocol === 'http:' ? ' Does it want https://?' : '';
-      return `${messageOf(cause) || code}.${hint}`;
+      return `${reasonOf(error) || code}.${hint}`;
     }
   }
 }

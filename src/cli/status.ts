@@ -92,29 +92,34 @@ export function formatStatus({ router, backends, problems, config_error }: Statu
   const wanted = backends.filter(({ state }) => state !== 'disabled' && state !== 'idle');
   const healthy = wanted.filter(each => each.healthy).length;
   const sum = `${healthy} of ${wanted.length} healthy`;
-  const titles = [
-    'NAME',
-    'NAMESPACE',
-    'STATE',
-    'HEALTH',
-    'CIRCUIT',
-    'TOOLS',
-    'IN FLIGHT',
-    'LATENCY',
-    'RESTARTS',
-    'LAST ERROR',
-  ];
+  // On a terminal, where there is little room, a namespace is told where it is news.
+  const isNamespaced = page.width === undefined || backends.some(each => each.namespace !== each.name);
+  const shown = <T>(row: readonly T[]) => (isNamespaced ? row : row.toSpliced(1, 1));
+  const rows = backends.map(backend => shown(rowOf(backend)));
   return [
     `${page.paint('bold', `${name} ${version}`)}, ${state}, ${clients}, ${page.paint(healthy === wanted.length ? 'green' : 'yellow', sum)}`,
     config_file,
     '',
-    ...(backends.length > 0 ? [table(titles, backends.map(rowOf), page)] : ['It has no backends.']),
+    ...(backends.length > 0 ? [table(shown(TITLES), rows, page)] : ['It has no backends.']),
     ...(config_error ? ['', `${page.paint('red', 'error:')} ${config_error}; what was read before still runs.`] : []),
     ...(problems.length > 0 ? [''] : []),
     ...problems.map(problem => formatFinding(problem, page)),
     '',
   ].join('\n');
 }
+
+const TITLES = [
+  'NAME',
+  'NAMESPACE',
+  'STATE',
+  'HEALTH',
+  'CIRCUIT',
+  'TOOLS',
+  'IN FLIGHT',
+  'LATENCY',
+  'RESTARTS',
+  'LAST ERROR',
+];
 
 function rowOf(backend: Backend): (string | Cell)[] {
   const { name, namespace, state, healthy, circuit_state, paused, tool_count, in_flight, latency_ms, restarts } =

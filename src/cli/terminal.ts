@@ -54,7 +54,8 @@ export function table(titles: readonly string[], rows: readonly (readonly (strin
   });
   const used = fixed.reduce((sum, pad) => sum + pad('').length + GAP.length, 0);
   const room = (page.width ?? Number.POSITIVE_INFINITY) - used;
-
+  const longest = Math.max(0, ...lines.map(line => line[fixed.length]?.text.length ?? 0));
+  const isBeside = room >= Math.min(MIN_ROOM, longest);
   const heading = titles.map(text => ({ text, style: 'bold' as const }));
   const row = (cells: readonly { readonly text: string; readonly style: Style | undefined }[]): string => {
     const painted = (index: number, text: string) => {
@@ -63,7 +64,6 @@ export function table(titles: readonly string[], rows: readonly (readonly (strin
     };
     const start = fixed.map((pad, index) => painted(index, pad(cells[index]?.text ?? ''))).join(GAP);
     const long = cells[fixed.length]?.text ?? '';
-    const isBeside = room >= Math.min(MIN_ROOM, long.length);
     const indent = ' '.repeat(isBeside ? used : 4);
     const [first = '', ...more] = wrap(long, isBeside ? room : (page.width ?? 80) - indent.length);
     const isTitle = cells === heading;
@@ -80,7 +80,7 @@ const GAP = '  ';
 /** Below that, a wrapped column is a ladder of single words. */
 const MIN_ROOM = 32;
 
-/** Lines of at most `width` characters, broken at blanks where there are any. */
+/** Lines of at most `width` characters, broken at blanks, or at the colons of a path, where there are any. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
@@ -91,8 +91,9 @@ export function wrap(text: string, width: number): string[] {
     }
     line = line === '' ? word : `${line} ${word}`;
     while (line.length > width) {
-      lines.push(line.slice(0, width));
-      line = line.slice(width);
+      const end = line.lastIndexOf(':', width - 1) + 1 || width;
+      lines.push(line.slice(0, end));
+      line = line.slice(end);
     }
   }
   return [...lines, line];

@@ -84,6 +84,12 @@ test('a narrow terminal has the last error below its row', () => {
   assert.equal(lines[6], '    not found on the PATH');
 });
 
+test('a terminal of 80 columns has room for all but a namespace that is the name', () => {
+  const text = formatStatus({ ...REPORT, backends: [HEALTHY] }, { ...PLAIN, width: 80 });
+  assert.match(text, /^NAME +STATE +HEALTH +CIRCUIT +TOOLS +IN FLIGHT +LATENCY +RESTARTS/m);
+  for (const line of text.split('\n')) assert.ok(line.length <= 80, line);
+});
+
 test('a router is asked at its base, whichever door is named', () => {
   for (const url of ['http://a:1', 'http://a:1/', 'http://a:1/mcp', 'http://a:1/sse', 'http://a:1/mcp_servers?x=1'])
     assert.equal(listAddress(url).href, 'http://a:1/mcp_servers');
