@@ -143,7 +143,8 @@ doors (/mcp, /sse). Its token is read from MCP_AUTH_TOKEN, or else MCP_READ_TOKE
     summary: 'Call one tool and print its answer.',
     usage: ['switchyard call TOOL [JSON] [--config FILE | --url URL] [--json]'],
     about: `Starts the backends of the configuration, or connects to a router that runs at URL, and calls TOOL
-("namespace__tool") with the arguments in JSON, an object. A running router's token is read from MCP_AUTH_TOKEN.`,
+("namespace__tool") with the arguments in JSON, an object. A running router's token is read from MCP_AUTH_TOKEN,
+or else MCP_READ_TOKEN.`,
     options: {
       config: CONFIG,
       url: { value: 'URL', help: 'Ask a running router, such as http://127.0.0.1:8000/mcp.' },
@@ -151,7 +152,7 @@ doors (/mcp, /sse). Its token is read from MCP_AUTH_TOKEN, or else MCP_READ_TOKE
       help: HELP,
     },
     maxPositionals: 2,
-    environment: ['MCP_AUTH_TOKEN', 'NODE_EXTRA_CA_CERTS', ...READING],
+    environment: ['MCP_AUTH_TOKEN', 'MCP_READ_TOKEN', 'NODE_EXTRA_CA_CERTS', ...READING],
     examples: [
       ['switchyard call everything__echo \'{"message": "hello"}\'', 'with arguments'],
       ['switchyard call memory__read_graph --json', 'the whole result'],

@@ -1,5 +1,6 @@
 // Requests of the commands to a router that runs elsewhere: what went wrong is said with its address and what to do.
 import { reasonOf, UserError } from '../core/base/errors.ts';
+import type { Environment } from '../core/config/environment.ts';
 
 /** How long a router may take to begin an answer. */
 const ANSWER_SECONDS = 10;
@@ -17,6 +18,11 @@ export async function readJson(url: URL, token: string | undefined): Promise<unk
   } catch (cause) {
     throw new UserError(`${url} answers with something that is no JSON: no Switchyard is there.`, { cause });
   }
+}
+
+/** Of the tokens that there are, the one that may do more. */
+export function tokenToShow({ authToken, readToken }: Environment): string | undefined {
+  return authToken ?? readToken;
 }
 
 export function authorization(token: string | undefined): Record<string, string> {

@@ -3,13 +3,12 @@ import { UserError } from '../core/base/errors.ts';
 import { readEnvironment } from '../core/config/environment.ts';
 import type { StatusArgs } from './args.ts';
 import { formatFinding } from './format.ts';
-import { readJson } from './runningRouter.ts';
+import { readJson, tokenToShow } from './runningRouter.ts';
 import { type Cell, type Page, pageOf, type Style, table } from './terminal.ts';
 
 /** Shows what a running router says of itself. The exit code: 0 it answered, 1 it cannot be reached or refused, 2 usage. */
 export async function status(args: StatusArgs): Promise<number> {
-  const { authToken, readToken } = readEnvironment(process.env);
-  const token = authToken ?? readToken;
+  const token = tokenToShow(readEnvironment(process.env));
   const url = listAddress(args.url);
   let answer: unknown;
   try {
@@ -122,8 +121,7 @@ const TITLES = [
 ];
 
 function rowOf(backend: Backend): (string | Cell)[] {
-  const { name, namespace, state, healthy, circuit_state, paused, tool_count, in_flight, latency_ms, restarts } =
-    backend;
+  const { name, namespace, state, circuit_state, paused, tool_count, in_flight, latency_ms, restarts } = backend;
   const isOff = state === 'disabled' || state === 'rejected';
   const circuit = paused ? 'paused' : circuit_state.toLowerCase().replace('_', '-');
   return [
@@ -136,9 +134,14 @@ function rowOf(backend: Backend): (string | Cell)[] {
     String(in_flight),
     latency_ms == null ? '-' : `${Math.round(latency_ms)} ms`,
     String(restarts),
-    // What is over is no news.
-    healthy ? '' : (backend.last_error ?? '').replace(/\s+/g, ' '),
+    lastErrorOf(backend),
   ];
+}
+
+function lastErrorOf({ state, healthy, last_error }: Backend): string {
+  // What is over is no news, and what is wrong with an entry is told with its place.
+  if (healthy) return '';
+  return state === 'rejected' ? 'its entry is wrong, see below' : (last_error ?? '').replace(/\s+/g, ' ');
 }
 
 /** Nothing is said of one that is not meant to work now, or not yet. */

@@ -10,7 +10,8 @@ import path from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { formatStatus, listAddress, type StatusReport } from '../../src/cli/status.ts';
 import { PLAIN } from '../../src/cli/terminal.ts';
-import { runCli, temporaryFolder } from './program.ts';
+import { fixtureCommand } from '../support/fixtures.ts';
+import { configFile, runCli, startCli, temporaryFolder } from './program.ts';
 
 const HEALTHY = {
   name: 'memory',
@@ -97,6 +98,27 @@ test('a router is asked at its base, whichever door is named', () => {
 });
 
 suite('switchyard status', () => {
+  test('shows a real router, for a token that may only read', async t => {
+    const echo = { name: 'echo', ...fixtureCommand('servers/echo.mjs') };
+    const backends = [echo, { ...echo, name: 'off', enabled: false }, { ...echo, name: 'wrong', priority: 'high' }];
+    const file = await configFile(t, { backends });
+    const tokens = { MCP_AUTH_TOKEN: 'change-it', MCP_READ_TOKEN: 'read-it' };
+    const serve = ['serve', '--config', file, '--port', '0', '--log-level', 'debug'];
+    const router = await startCli(t, serve, { env: tokens });
+    const url = await router.reports(/(http:\S+)/);
+    await router.reports(/(echo: ready)/);
+    const env = { MCP_READ_TOKEN: tokens.MCP_READ_TOKEN };
+    const { exitCode, stdout, stderr } = await runCli(t, ['status', '--url', url], { env });
+    assert.deepEqual([exitCode, stderr], [0, '']);
+    assert.match(stdout, /^switchyard \d+\.\d+\.\d+, up \d+ s, \d sessions?, 1 of 2 healthy\n.*backends\.yaml\n/);
+    assert.match(stdout, /^echo +echo +ready +healthy +closed +11 +0 +- +0$/m);
+    assert.match(stdout, /^off +off +disabled +- +- /m);
+    assert.match(stdout, /^wrong +wrong +rejected +- .* its entry is wrong, see below$/m);
+    assert.match(stdout, /^error: .*backends\.yaml:\d+:\d+: priority must be a number/m);
+    const answered = await runCli(t, ['call', 'echo__echo', '{"text": "hello"}', '--url', url], { env });
+    assert.deepEqual(answered, { exitCode: 0, stdout: 'hello\n', stderr: '' });
+  });
+
   test('prints a table, or what the router said', async t => {
     const url = await serve(t, (request, response) => {
       assert.equal(request.headers.authorization, 'Bearer read-it');
