@@ -78,11 +78,12 @@ export function formatCheck(report: CheckReport, page: Page): string {
   ]);
   const wanted = report.backends.filter(({ state }) => state !== 'disabled');
   const ready = wanted.filter(({ state }) => state === 'ready');
-  const sum = `${ready.length} of ${wanted.length} ready.`;
+  const isBroken = rows.length === 0 && report.problems.some(({ severity }) => severity === 'error');
+  const sum = isBroken ? 'cannot be used.' : `${ready.length} of ${wanted.length} ready.`;
   return [
     ...(rows.length > 0 ? [table(['NAME', 'STATE', 'TOOLS', 'MS', 'DETAIL'], rows, page), ''] : []),
     ...(report.problems.length > 0 ? [...report.problems.map(problem => formatFinding(problem, page)), ''] : []),
-    `${report.config}: ${page.paint(ready.length === wanted.length ? 'green' : 'red', sum)}\n`,
+    `${report.config}: ${page.paint(!isBroken && ready.length === wanted.length ? 'green' : 'red', sum)}\n`,
   ].join('\n');
 }
 

@@ -45,14 +45,14 @@ export async function importFiles({ files, to, json }: ImportArgs): Promise<numb
   };
   const imported = await applied(edit, found.length, to);
 
-  const isOnStdout = to !== undefined;
-  const page = pageOf(isOnStdout ? process.stdout : process.stderr);
+  // Where the configuration itself goes to stdout, what is said of it goes beside.
+  const output = to === undefined ? process.stderr : process.stdout;
   const target = to === undefined ? 'stdout' : resolve(to);
   const report = json
     ? `${JSON.stringify({ to: target, entries: fates, problems: broken }, undefined, 2)}\n`
-    : formatImport(fates, target, page);
+    : formatImport(fates, target, pageOf(output));
   if (imported !== undefined) process.stdout.write(imported);
-  if (json || found.length > 0) (isOnStdout ? process.stdout : process.stderr).write(report);
+  if (json || found.length > 0) output.write(report);
   if (!json) for (const message of broken) process.stderr.write(`switchyard: ${message}\n`);
   if (broken.length > 0) return 2;
   return fates.some(({ result }) => result === 'not imported') ? 1 : 0;

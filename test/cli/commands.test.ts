@@ -116,6 +116,7 @@ suite('switchyard check', () => {
       const { exitCode, stdout } = await runCli(t, ['check', '--config', file]);
       assert.equal(exitCode, 2, stdout);
       assert.match(stdout, /^error: .*backends\.yaml/m);
+      assert.match(stdout, /backends\.yaml: cannot be used\.\n$/);
     });
 
   test('is 2 for a file that is missing, and where there is none at all', async t => {

@@ -79,7 +79,8 @@ function holdersOf(root: MapNode): Holder[] {
   const mcp = value(root, 'mcp');
 
   add(value(root, 'backends'), { isOurs: true });
-  add(value(root, 'servers'), { isOurs: true });
+  // A list of servers is what OpenAPI documents have.
+  if (value(root, 'servers')?.kind === 'map') add(value(root, 'servers'), { isOurs: true });
   // Gemini CLI lists names under "mcp" that it does not connect to.
   const off = [...namesIn(value(mcp, 'excluded')), ...namesIn(value(root, 'disabledMcpServers'))];
   for (const { key, value: node } of root.entries)

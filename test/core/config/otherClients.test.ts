@@ -245,6 +245,7 @@ suite('Configurations of other clients', () => {
     ['broken JSON', '/a.json', '{"mcpServers": {', /^\/a\.json:1:17: .*JSON/],
     ['broken TOML', '/c.toml', 'a = 1\n[mcp_servers', /^\/c\.toml:2:\d+: /],
     ['another shape', '/a.json', '{"servers_of_mine": 1}', /^\/a\.json has no servers in a shape that is known/],
+    ['OpenAPI', '/a.json', '{"servers": [{"url": "https://a"}]}', /^\/a\.json has no servers in a shape/],
     ['a list', '/a.json', '[]', /^\/a\.json is not a configuration/],
     ['nothing', '/a.json', '', /^\/a\.json is not a configuration: it is empty/],
   ] as const)
