@@ -35,15 +35,17 @@ export async function importFiles({ files, to, json }: ImportArgs): Promise<numb
 
   const fates: Fate[] = [];
   const edit: ConfigEdit = before => {
-    let text = before;
+    let text = before === '' ? HEADER : before;
     for (const { file, entry } of found) {
       const { fate, after } = addTo(text, entry, file, to);
       fates.push(fate);
       text = after;
     }
-    return text;
+    // A file that would hold nothing but its heading is not made.
+    return fates.some(({ result }) => result === 'imported') ? text : before;
   };
-  const imported = await applied(edit, found.length, to);
+  if (to !== undefined && found.length > 0) await editConfigFile(to, edit);
+  else process.stdout.write(edit(''));
 
   // Where the configuration itself goes to stdout, what is said of it goes beside.
   const output = to === undefined ? process.stderr : process.stdout;
@@ -51,19 +53,10 @@ export async function importFiles({ files, to, json }: ImportArgs): Promise<numb
   const report = json
     ? `${JSON.stringify({ to: target, entries: fates, problems: broken }, undefined, 2)}\n`
     : formatImport(fates, target, pageOf(output));
-  if (imported !== undefined) process.stdout.write(imported);
   if (json || found.length > 0) output.write(report);
   if (!json) for (const message of broken) process.stderr.write(`switchyard: ${message}\n`);
   if (broken.length > 0) return 2;
   return fates.some(({ result }) => result === 'not imported') ? 1 : 0;
-}
-
-/** Does the edit; the text that is for stdout, where it goes there. */
-async function applied(edit: ConfigEdit, count: number, to: string | undefined): Promise<string | undefined> {
-  if (count === 0) return undefined;
-  if (to === undefined) return edit(HEADER);
-  await editConfigFile(to, text => edit(text === '' ? HEADER : text));
-  return undefined;
 }
 
 const HEADER = '# The backends of MCP Switchyard. "switchyard check" tries them, "switchyard serve" runs them.\n\n';

@@ -1,5 +1,6 @@
 // `import` as a program: what it adds, what it leaves, and what it says.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
@@ -93,6 +94,14 @@ backends:
     assert.equal(exitCode, 0);
     assert.match(stdout, /^# .*\n\nbackends:\n {2}- name: memory\n/);
     assert.match(stderr, /^NAME +RESULT/);
+  });
+
+  test('makes no file where nothing can be imported', async t => {
+    const cwd = await folderWith(t, { 'mcp.json': '{"mcpServers": {"a": {}}}' });
+    const { exitCode, stdout } = await runCli(t, ['import', 'mcp.json'], { cwd });
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /^a +not imported +mcp\.json +it has neither a command nor a url$/m);
+    assert.ok(!existsSync(path.join(cwd, 'backends.yaml')));
   });
 
   test('leaves a broken target alone, and is 2', async t => {
