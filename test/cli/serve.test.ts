@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { deferred } from '../../src/core/base/async.ts';
 import { eventually } from '../support/eventually.ts';
 import { fixtureCommand } from '../support/fixtures.ts';
 import { CLI, configFile, freePort, NODES, type Program, runCli, startCli, temporaryFolder } from './program.ts';
@@ -85,6 +86,25 @@ suite('switchyard serve on HTTP', () => {
     await stdio.reports(/(on stdio)/);
     stdio.child.stdin.end();
     assert.equal((await stdio.finished).exitCode, 0);
+  });
+
+  test('says where clients of --transport sse connect, and serves them there and at /mcp', async t => {
+    const file = await configFile(t, { backends: [ECHO] });
+    const router = await startCli(t, ['serve', '--config', file, '--transport', 'sse', '--port', '0']);
+    const url = new URL(await addressOf(router));
+    assert.equal(url.pathname, '/sse');
+    const client = new Client(CLIENT_INFO);
+    t.after(() => client.close());
+    await client.connect(new SSEClientTransport(url));
+    assert.deepEqual(await callEcho(client), [{ type: 'text', text: 'hello' }]);
+    assert.deepEqual(await callEcho(await connect(t, new URL('/mcp', url).href)), [{ type: 'text', text: 'hello' }]);
+    const slow = { name: 'echo__slow', arguments: { label: 'a', steps: 2, stepMs: 400 } };
+    const isRunning = deferred();
+    const call = client.callTool(slow, { onprogress: () => isRunning.resolve() });
+    await isRunning.promise;
+    router.child.kill('SIGTERM');
+    assert.deepEqual((await call).content, [{ type: 'text', text: 'a done' }]);
+    assert.equal((await router.finished).exitCode, 0);
   });
 
   test('asks for the token of the file', async t => {

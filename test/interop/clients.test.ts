@@ -1,4 +1,4 @@
-// Clients that others wrote: each lists and calls through `/mcp`, with the token that the listener asks for.
+// Clients that others wrote: each lists and calls, with the token that the listener asks for.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -18,23 +18,28 @@ const INSPECTOR = fileURLToPath(
 );
 const CLIENT_INFO = { name: 'interop', version: '1.0.0' };
 
-test('the MCP Inspector lists and calls through /mcp', async t => {
-  const { url, token } = await twoBackends(t);
-  const home = await mkdtemp(path.join(tmpdir(), 'switchyard-inspector-'));
-  t.after(() => rm(home, { recursive: true }));
-  const inspect = async (...args: string[]) => {
-    const connection = ['--cli', url, '--transport', 'http', '--header', `Authorization: Bearer ${token}`];
-    const env = { ...process.env, HOME: home, USERPROFILE: home };
-    const { stdout } = await promisify(execFile)(process.execPath, [INSPECTOR, ...connection, ...args], { env });
-    return JSON.parse(stdout);
-  };
+for (const [door, transport] of [
+  ['/mcp', 'http'],
+  ['/sse', 'sse'],
+] as const) {
+  test(`the MCP Inspector lists and calls through ${door}`, async t => {
+    const { url, token } = await twoBackends(t);
+    const home = await mkdtemp(path.join(tmpdir(), 'switchyard-inspector-'));
+    t.after(() => rm(home, { recursive: true }));
+    const inspect = async (...args: string[]) => {
+      const to = [new URL(door, url).href, '--transport', transport, '--header', `Authorization: Bearer ${token}`];
+      const env = { ...process.env, HOME: home, USERPROFILE: home };
+      const { stdout } = await promisify(execFile)(process.execPath, [INSPECTOR, '--cli', ...to, ...args], { env });
+      return JSON.parse(stdout);
+    };
 
-  assertOffered(await inspect('--method', 'tools/list'));
-  for (const name of ['local__add', 'remote__add']) {
-    const result = await inspect('--method', 'tools/call', '--tool-name', name, '--tool-arg', 'a=2', 'b=40');
-    assert.deepEqual(result.structuredContent, { sum: 42 });
-  }
-});
+    assertOffered(await inspect('--method', 'tools/list'));
+    for (const name of ['local__add', 'remote__add']) {
+      const result = await inspect('--method', 'tools/call', '--tool-name', name, '--tool-arg', 'a=2', 'b=40');
+      assert.deepEqual(result.structuredContent, { sum: 42 });
+    }
+  });
+}
 
 test('a client on the v1 SDK lists and calls through /mcp', async t => {
   const { url, headers } = await twoBackends(t);
