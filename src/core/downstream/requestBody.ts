@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import {
   isJSONRPCErrorResponse,
   isJSONRPCNotification,
@@ -13,20 +13,21 @@ import { errorBody, refuse, type Visit } from './door.ts';
 
 /** How long the rest of a body that was refused is still taken, and dropped. */
 const LINGER_MS = 2000;
-export const MAX_BODY_BYTES = 64 * 1024 * 1024;
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+const TOO_LARGE = `Payload too large: at most ${MAX_BODY_BYTES} bytes`;
 
 /** The messages that a POST brings; undefined: they cannot be taken, and it has been answered why. */
 export async function takeMessages(
   { request, response }: Visit,
   clock: Clock,
 ): Promise<readonly JSONRPCMessage[] | undefined> {
-  if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
+  if (!isJson(request)) {
     refuse(response, 415, 'Unsupported media type: the body must be application/json');
     return undefined;
   }
   const body = await readBody(request);
   if (body === undefined) {
-    refuseBody(request, response, clock);
+    refuseBody({ request, response }, errorBody(TOO_LARGE, REFUSED, null), clock);
     return undefined;
   }
   const parsed = parseBody(body);
@@ -40,11 +41,23 @@ export function hasRequest(messages: readonly JSONRPCMessage[]): boolean {
   return messages.some(message => 'method' in message && 'id' in message);
 }
 
-/** The connection closes, but not while the rest of the body arrives: that would reset it, and the answer be lost. */
-function refuseBody(request: IncomingMessage, response: ServerResponse, clock: Clock): void {
-  const body = JSON.stringify(errorBody(`Payload too large: at most ${MAX_BODY_BYTES} bytes`, REFUSED, null));
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-  response.writeHead(413, { ...headers, connection: 'close' }).write(body);
+/** Whether a request says that its body is JSON. */
+export function isJson({ headers }: IncomingMessage): boolean {
+  return /^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '');
+}
+
+/**
+ * Answers 413. The connection closes, but not while the rest of the body arrives: that would reset it, and the answer be
+ * lost.
+ */
+export function refuseBody(
+  { request, response }: Pick<Visit, 'request' | 'response'>,
+  body: unknown,
+  clock: Clock,
+): void {
+  const text = JSON.stringify(body);
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+  response.writeHead(413, { ...headers, connection: 'close' }).write(text);
   const end = () => void response.end();
   const timer = clock.schedule(LINGER_MS, end);
   response.once('close', () => timer.dispose());
@@ -52,14 +65,14 @@ function refuseBody(request: IncomingMessage, response: ServerResponse, clock: C
 }
 
 /** The whole body; undefined if it is too large. What then still comes of it is dropped. */
-export function readBody(request: IncomingMessage): Promise<string | undefined> {
-  if (Number(request.headers['content-length']) > MAX_BODY_BYTES) return Promise.resolve(undefined);
+export function readBody(request: IncomingMessage, maxBytes = MAX_BODY_BYTES): Promise<string | undefined> {
+  if (Number(request.headers['content-length']) > maxBytes) return Promise.resolve(undefined);
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = [];
     let bytes = 0;
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes <= MAX_BODY_BYTES) {
+      if (bytes <= maxBytes) {
         chunks.push(chunk);
       } else {
         chunks = [];
