@@ -3,6 +3,7 @@ import type { Disposable } from './base/disposable.ts';
 import { UserError } from './base/errors.ts';
 import type { Logger } from './base/log.ts';
 import { addBackend, type ConfigEdit, editConfigFile, removeBackend, setBackendKey } from './config/edit.ts';
+import { type Entry, knownPart } from './config/entry.ts';
 import {
   formatProblem,
   type LoadOptions,
@@ -13,7 +14,7 @@ import {
 } from './config/load.ts';
 import { type BackendConfig, type Config, routingSchema, serverSchema } from './config/schema.ts';
 import { watchConfig } from './config/watch.ts';
-import { Overlay } from './overlay.ts';
+import { type Changes, Overlay } from './overlay.ts';
 
 export interface ConfigurationOptions {
   /** Absolute path. */
@@ -27,8 +28,17 @@ export interface ConfigurationOptions {
 
 /** What an entry of `backends:` is, or why it cannot be used. */
 export type ParsedEntry =
-  | { readonly ok: true; readonly config: BackendConfig }
+  | { readonly ok: true; readonly config: BackendConfig; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly message: string };
+
+/** What became of entries that were to be added, by name. */
+export interface Addition {
+  readonly added: readonly string[];
+  /** Why others were not. */
+  readonly errors: Map<string, string>;
+  /** What is ignored of those that were. */
+  readonly warnings: ReadonlyMap<string, readonly string[]>;
+}
 
 const NOTHING: Config = {
   backends: [],
@@ -41,6 +51,8 @@ const NOTHING: Config = {
 export class Configuration {
   private readonly options: ConfigurationOptions;
   private readonly overlay = new Overlay();
+  /** Of the last good file. */
+  private text = 'backends: []';
   private inFile = NOTHING;
   private running = NOTHING;
   private found: readonly Problem[] = [];
@@ -67,14 +79,14 @@ export class Configuration {
 
   /** Reads the file, and tells the log what is wrong with it. A broken one changes nothing else. */
   async read(): Promise<LoadResult> {
-    const { configFile, loadOptions, log } = this.options;
-    const result = await loadConfig(configFile, loadOptions);
+    const { configFile, log } = this.options;
+    const result = await loadConfig(configFile, this.loadOptions);
     this.found = result.problems;
     this.failure = result.ok ? undefined : result.problems.map(formatProblem).join('\n');
     for (const problem of result.problems) log[problem.severity](formatProblem(problem));
     if (result.ok) {
-      this.inFile = result.config;
-      this.running = this.overlay.over(this.inFile);
+      this.text = result.text;
+      this.run(result.config);
     }
     return result;
   }
@@ -83,38 +95,118 @@ export class Configuration {
     return watchConfig(this.options.configFile, this.options.clock, onChange);
   }
 
+  /** Whether there is a backend of this name, one that cannot run included. */
+  has(name: string): boolean {
+    return named(this.running, name);
+  }
+
   parseEntry(entry: unknown): ParsedEntry {
-    const { configFile, loadOptions } = this.options;
-    const parsed = parseConfig(JSON.stringify({ backends: [entry] }), configFile, loadOptions);
+    const parsed = this.parse(JSON.stringify({ backends: [entry] }), namesOf(this.running));
+    const messages = (severity: Problem['severity']) =>
+      parsed.problems.filter(problem => problem.severity === severity).map(({ message }) => message);
     const config = parsed.ok ? parsed.config.backends[0] : undefined;
-    if (config) return { ok: true, config };
-    return { ok: false, message: parsed.problems.map(({ message }) => message).join('\n') };
+    if (config) return { ok: true, config, warnings: messages('warning') };
+    return { ok: false, message: messages('error').join('\n') };
   }
 
-  /** Adds an entry of `backends:`. This and the other changes reject with a UserError where they cannot be made. */
-  async add(entry: Record<string, unknown> & { readonly name: string }): Promise<void> {
-    await this.change(addBackend(entry), overlay => {
-      const parsed = this.parseEntry(entry);
-      if (!parsed.ok) throw new UserError(parsed.message);
-      overlay.add(parsed.config);
-    });
+  /** Adds entries of `backends:`, those that can be. This and the other changes reject with a UserError where none can be made. */
+  async add(entries: readonly Entry[]): Promise<Addition> {
+    const errors = new Map<string, string>();
+    const warnings = new Map<string, readonly string[]>();
+    const usable: Entry[] = [];
+    for (const entry of entries) {
+      const { name } = entry;
+      const parsed = this.has(name)
+        ? { ok: false as const, message: `Backend already exists: ${name}` }
+        : this.parseEntry(entry);
+      if (!parsed.ok) {
+        errors.set(name, parsed.message);
+        continue;
+      }
+      usable.push(knownPart(entry));
+      if (parsed.warnings.length > 0) warnings.set(name, parsed.warnings);
+    }
+    if (usable.length > 0) {
+      const inFile: ConfigEdit = text => usable.reduce((edited, entry) => appended(edited, entry, errors), text);
+      await this.change(inFile, overlay => {
+        for (const entry of usable) overlay.add(entry);
+      });
+    }
+    const added = usable.map(({ name }) => name).filter(name => !errors.has(name));
+    return { added, errors, warnings: new Map([...warnings].filter(([name]) => added.includes(name))) };
   }
 
-  async remove(name: string): Promise<void> {
-    await this.change(removeBackend(name), overlay => overlay.remove(name));
+  /** Gives false if there is none of this name; so does `update`. */
+  async remove(name: string): Promise<boolean> {
+    if (!this.has(name)) return false;
+    await this.change(removeBackend(name), overlay => overlay.remove(name, named(this.inFile, name)));
+    return true;
   }
 
-  async setPriority(name: string, priority: number): Promise<void> {
-    await this.change(setBackendKey(name, 'priority', priority), overlay => overlay.setPriority(name, priority));
+  async update(name: string, changes: Changes): Promise<boolean> {
+    const { priority, enabled } = changes;
+    if (!this.has(name)) return false;
+    const rejected = this.running.rejected.find(each => each.name === name);
+    if (rejected) throw new UserError(`"${name}" has an error, to be corrected first: ${rejected.message}`);
+    const edits = [
+      ...(priority === undefined ? [] : [setBackendKey(name, 'priority', priority)]),
+      ...(enabled === undefined ? [] : [setBackendKey(name, 'enabled', enabled)]),
+    ];
+    await this.change(
+      text => edits.reduce((edited, edit) => edit(edited), text),
+      overlay => overlay.change(name, changes),
+    );
+    return true;
   }
 
   private async change(inFile: ConfigEdit, forThisRun: (overlay: Overlay) => void): Promise<void> {
     if (this.options.persist) {
+      if (this.failure !== undefined)
+        throw new UserError(`The file has an error, to be corrected first: ${this.failure}`);
       await editConfigFile(this.options.configFile, inFile);
       await this.read();
     } else {
       forThisRun(this.overlay);
-      this.running = this.overlay.over(this.inFile);
+      // What is switched on now may lack what nobody asked of it before: that is found by reading its entry again.
+      const parsed = this.parse(this.text);
+      if (parsed.ok) this.run(parsed.config);
     }
+  }
+
+  /** Lays over the configuration of the file what was changed while running. */
+  private run(inFile: Config): void {
+    this.inFile = inFile;
+    this.running = this.overlay.over(inFile, entries => {
+      const parsed = this.parse(JSON.stringify({ backends: entries }), namesOf(inFile));
+      return parsed.ok ? parsed.config : NOTHING;
+    });
+  }
+
+  private parse(text: string, others: readonly string[] = []): LoadResult {
+    const options = this.loadOptions;
+    return parseConfig(text, this.options.configFile, { ...options, others: [...options.others, ...others] });
+  }
+
+  private get loadOptions() {
+    return { ...this.options.loadOptions, enabled: this.overlay.enabled, others: this.overlay.names };
+  }
+}
+
+function namesOf({ backends, rejected }: Config): string[] {
+  return [...backends, ...rejected].map(({ name }) => name);
+}
+
+function named(config: Config, name: string): boolean {
+  return namesOf(config).includes(name);
+}
+
+/** The text with one entry more, or as it is where that cannot be added. */
+function appended(text: string, entry: Entry, errors: Map<string, string>): string {
+  try {
+    return addBackend(entry)(text);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    errors.set(entry.name, error.message);
+    return text;
   }
 }

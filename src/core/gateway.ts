@@ -2,13 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
-import { Debounced, deferred } from './base/async.ts';
+import { Debounced, deferred, Turns } from './base/async.ts';
 import { type Disposable, DisposableStore } from './base/disposable.ts';
 import { Emitter } from './base/event.ts';
 import type { Params } from './base/peer.ts';
 import { METHOD_NOT_FOUND } from './base/rpcErrors.ts';
+import type { Entry } from './config/entry.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
-import { Configuration, type ConfigurationOptions } from './configuration.ts';
+import { type Addition, Configuration, type ConfigurationOptions } from './configuration.ts';
 import type { Present, ServingPorts } from './downstream/dispatch.ts';
 import type { Door, Role } from './downstream/door.ts';
 import { EditorView } from './downstream/editorView.ts';
@@ -24,6 +25,7 @@ import { KeptCatalog } from './keptCatalog.ts';
 import { digest } from './listFeed.ts';
 import { LiveCatalog } from './liveCatalog.ts';
 import { createManagement } from './management.ts';
+import type { Changes } from './overlay.ts';
 import { type Caller, ClientRequests } from './router/clientRequests.ts';
 import type { Decision } from './router/decisions.ts';
 import type { Explanation } from './router/explain.ts';
@@ -101,6 +103,8 @@ export class Gateway implements Disposable {
   private readonly announce: Debounced;
   private readonly catalog: LiveCatalog;
   private readonly configuration: Configuration;
+  /** Of the configuration, one at a time. */
+  private readonly changes = new Turns();
   private readonly startedAt: number;
   private isDraining = false;
   private editor: EditorView | undefined;
@@ -161,7 +165,11 @@ export class Gateway implements Disposable {
   }
 
   /** Reads the configuration again and applies the difference. A broken file changes nothing that runs. */
-  async reload(): Promise<ReloadReport> {
+  reload(): Promise<ReloadReport> {
+    return this.changes.take(() => this.readAgain());
+  }
+
+  private async readAgain(): Promise<ReloadReport> {
     const result = await this.configuration.read();
     if (result.ok) {
       const difference = this.apply();
@@ -231,24 +239,40 @@ export class Gateway implements Disposable {
   }
 
   /**
-   * Adds a backend: to the file if changes made while running are kept there, else until the end of this run.
-   * @param entry an entry of `backends:`. Rejects with a UserError if it cannot be used.
+   * Adds backends: to the file if changes made while running are kept there, else until the end of this run.
+   * @param patienceMs how long to wait for what becomes of them; one that fails to start within that time is not added
    */
-  async addBackend(entry: Record<string, unknown> & { readonly name: string }): Promise<void> {
-    await this.configuration.add(entry);
-    this.apply();
+  async addBackends(entries: readonly Entry[], patienceMs = 0): Promise<Addition> {
+    const addition = await this.changes.take(async () => {
+      const result = await this.configuration.add(entries);
+      this.apply();
+      return result;
+    });
+    if (patienceMs === 0) return addition;
+    const { added, errors, warnings } = addition;
+    const patience = deferred();
+    const timer = this.options.clock.schedule(patienceMs, patience.resolve);
+    await Promise.all(added.map(name => this.dropIfFailing(name, patience.promise, errors)));
+    timer.dispose();
+    return { added: added.filter(name => !errors.has(name)), errors, warnings };
   }
 
-  /** Ends a backend and removes it, from the file or until the end of this run. */
-  async removeBackend(name: string): Promise<void> {
-    await this.configuration.remove(name);
-    this.apply();
+  /** Ends a backend and removes it, from the file or until the end of this run. False: there is none of this name. */
+  removeBackend(name: string): Promise<boolean> {
+    return this.changes.take(async () => {
+      const isRemoved = await this.configuration.remove(name);
+      if (isRemoved) this.apply();
+      return isRemoved;
+    });
   }
 
-  /** Changes when a backend is tried, in the file or until the end of this run. */
-  async setPriority(name: string, priority: number): Promise<void> {
-    await this.configuration.setPriority(name, priority);
-    this.apply();
+  /** Changes a backend, in the file or until the end of this run. False: there is none of this name. */
+  updateBackend(name: string, changes: Changes): Promise<boolean> {
+    return this.changes.take(async () => {
+      const isUpdated = await this.configuration.update(name, changes);
+      if (isUpdated) this.apply();
+      return isUpdated;
+    });
   }
 
   /** Where a call of a tool would go now, and why; nothing is called. */
@@ -360,6 +384,22 @@ export class Gateway implements Disposable {
     const difference = this.backends.apply(config.backends, config.server.drain_seconds * 1000);
     this.listsChanged();
     return difference;
+  }
+
+  /** Takes a new backend away again if it fails before it has ever been ready. */
+  private async dropIfFailing(name: string, patience: Promise<void>, errors: Map<string, string>): Promise<void> {
+    const backend = this.backends.find(name);
+    if (!backend?.config.auto_start) return;
+    await Promise.race([backend.whenSettled(), patience]);
+    const { state } = backend;
+    if (state.kind !== 'failed' || state.wasReady) return;
+    errors.set(name, state.failure.message);
+    await this.changes.take(async () => {
+      // Another may have taken its place meanwhile.
+      if (this.backends.find(name) !== backend) return;
+      await this.configuration.remove(name);
+      this.apply();
+    });
   }
 
   private listsChanged(): void {

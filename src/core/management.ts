@@ -1,5 +1,7 @@
 // What the management tools see and do, over the gateway.
 import { UserError } from './base/errors.ts';
+import { type Entry, nativeEntry } from './config/entry.ts';
+import { sourceNames } from './config/launch.ts';
 import type { Problem } from './config/load.ts';
 import type { Management, RegisterRequest } from './downstream/managementTools.ts';
 import type { Gateway } from './gateway.ts';
@@ -13,6 +15,9 @@ const CIRCUITS: Readonly<Record<CircuitState['kind'], string>> = {
   'held-open': 'OPEN',
   'half-open': 'HALF_OPEN',
 };
+
+/** How long adding backends waits for what becomes of them. */
+const PATIENCE_MS = 5000;
 
 /** The gateway as the management tools need it: the older systems' words for what our snapshot holds. */
 export function createManagement(gateway: Gateway): Management {
@@ -64,8 +69,9 @@ export function createManagement(gateway: Gateway): Management {
     recentCalls: limit => gateway.recentCalls(limit).map(describeDecision),
     registerBackend: async request => {
       const entry = entryOf(request);
-      if (find(entry.name)) throw new UserError(`Backend already exists: ${entry.name}`);
-      await gateway.addBackend(entry);
+      const { errors } = await gateway.addBackends([entry]);
+      const error = errors.get(entry.name);
+      if (error !== undefined) throw new UserError(error);
       const backend = found(entry.name);
       return {
         backend_name: backend.name,
@@ -75,13 +81,24 @@ export function createManagement(gateway: Gateway): Management {
         message: `Backend '${backend.name}' registered successfully`,
       };
     },
-    unregisterBackend: async name => {
-      found(name);
-      await gateway.removeBackend(name);
+    addServers: async servers => {
+      const refused = new Map<string, string>();
+      const entries = Object.entries(servers).flatMap(([name, entry]) => {
+        try {
+          return [nativeEntry(name, entry)];
+        } catch (error) {
+          if (!(error instanceof UserError)) throw error;
+          refused.set(name, error.message);
+          return [];
+        }
+      });
+      const { added, errors, warnings } = await gateway.addBackends(entries, PATIENCE_MS);
+      return { added, errors: new Map([...refused, ...errors]), warnings };
     },
-    setBackendPriority: async (name, priority) => {
-      found(name);
-      await gateway.setPriority(name, priority);
+    removeBackend: name => gateway.removeBackend(name),
+    updateBackend: async (name, changes) => {
+      const isUpdated = await gateway.updateBackend(name, changes);
+      return isUpdated ? describe(found(name)) : undefined;
     },
     reload: async () => ({ ...(await gateway.reload()) }),
   };
@@ -144,26 +161,11 @@ function describeDecision({ at, passedOver, attempts, ...decision }: Decision): 
   };
 }
 
-/** An entry of `backends:`; where no name is given it is that of the repository or package. */
-function entryOf({
-  source,
-  name,
-  namespace,
-  priority,
-  autoStart,
-}: RegisterRequest): Record<string, unknown> & { name: string } {
-  const own = name ?? nameIn(source) ?? namespace;
-  if (own === undefined) throw new UserError('A URL says no name: give "name" or "namespace" too.');
-  return { name: own, source, priority, auto_start: autoStart, ...(namespace !== undefined && { namespace }) };
-}
-
-function nameIn(source: string): string | undefined {
-  if (/^https?:/.test(source)) return undefined;
-  const last =
-    source
-      .replace(/^(npm|pypi|github):/, '')
-      .split('/')
-      .at(-1) ?? source;
-  const bare = last.replace(/@[^@]*$/, '') || last;
-  return source.startsWith('github:') ? bare : bare.replaceAll('-', '_');
+/** An entry of `backends:`; where no name or namespace is given it is that of the repository or package. */
+function entryOf({ source, name, namespace, priority, autoStart }: RegisterRequest): Entry {
+  const own = sourceNames(source);
+  const called = name ?? own?.name ?? namespace;
+  if (called === undefined) throw new UserError('A URL says no name: give "name" or "namespace" too.');
+  const prefix = namespace ?? own?.namespace;
+  return { name: called, source, priority, auto_start: autoStart, ...(prefix !== undefined && { namespace: prefix }) };
 }

@@ -1,33 +1,64 @@
+import type { Entry } from './config/entry.ts';
 import type { BackendConfig, Config } from './config/schema.ts';
+
+/** What can be changed of a backend; what is left out stays as it is. */
+export interface Changes {
+  readonly priority?: number | undefined;
+  readonly enabled?: boolean | undefined;
+}
 
 /** What was changed while running and is in no file: laid over every configuration that is read. */
 export class Overlay {
-  private readonly added = new Map<string, BackendConfig>();
+  private readonly added = new Map<string, Entry>();
   private readonly removed = new Set<string>();
   private readonly priorities = new Map<string, number>();
+  private readonly switched = new Map<string, boolean>();
 
-  add(backend: BackendConfig): void {
-    this.added.set(backend.name, backend);
-    this.removed.delete(backend.name);
+  /** Backends that are switched on or off whatever their entry says. */
+  get enabled(): ReadonlyMap<string, boolean> {
+    return this.switched;
   }
 
-  remove(name: string): void {
-    if (!this.added.delete(name)) this.removed.add(name);
+  /** Backends that are in no file. */
+  get names(): readonly string[] {
+    return [...this.added.keys()];
+  }
+
+  add(entry: Entry): void {
+    this.added.set(entry.name, entry);
+  }
+
+  /** @param isInFile whether the file has one of that name, which is not to be seen any more */
+  remove(name: string, isInFile: boolean): void {
+    this.added.delete(name);
+    if (isInFile) this.removed.add(name);
     this.priorities.delete(name);
+    this.switched.delete(name);
   }
 
-  setPriority(name: string, priority: number): void {
-    this.priorities.set(name, priority);
+  change(name: string, { priority, enabled }: Changes): void {
+    if (priority !== undefined) this.priorities.set(name, priority);
+    if (enabled !== undefined) this.switched.set(name, enabled);
   }
 
-  /** The configuration as it is to run. What the file has by now is the file's. */
-  over(config: Config): Config {
-    const own = config.backends.filter(({ name }) => !this.removed.has(name));
-    const added = [...this.added.values()].filter(({ name }) => !own.some(backend => backend.name === name));
-    const backends = [...own, ...added].map(backend => ({
-      ...backend,
-      priority: this.priorities.get(backend.name) ?? backend.priority,
-    }));
-    return { ...config, backends };
+  /**
+   * The configuration as it is to run. What the file has by now is the file's.
+   * @param config of the file, read with what is `enabled` here
+   * @param parse makes entries that are in no file into backends, likewise
+   */
+  over(config: Config, parse: (entries: readonly Entry[]) => Pick<Config, 'backends' | 'rejected'>): Config {
+    const isLeft = ({ name }: { readonly name: string }) => !this.removed.has(name);
+    const [backends, rejected] = [config.backends.filter(isLeft), config.rejected.filter(isLeft)];
+    const taken = new Set([...backends, ...rejected].map(({ name }) => name));
+    const added = parse([...this.added.values()].filter(({ name }) => !taken.has(name)));
+    return {
+      ...config,
+      backends: [...backends, ...added.backends].map(backend => this.prioritised(backend)),
+      rejected: [...rejected, ...added.rejected],
+    };
+  }
+
+  private prioritised(backend: BackendConfig): BackendConfig {
+    return { ...backend, priority: this.priorities.get(backend.name) ?? backend.priority };
   }
 }

@@ -15,6 +15,18 @@ export function deferred<T = void>(): Deferred<T> {
   return { promise, resolve };
 }
 
+/** Runs actions one after another, in the order in which they came. */
+export class Turns {
+  private last: Promise<unknown> = Promise.resolve();
+
+  /** Settles as the action does, when its turn has come. */
+  take<T>(action: () => Promise<T>): Promise<T> {
+    const turn = this.last.then(action, action);
+    this.last = turn;
+    return turn;
+  }
+}
+
 /** Runs `action` once, `ms` after the first of a burst of triggers, so a steady stream cannot postpone it for ever. */
 export class Debounced implements Disposable {
   private readonly clock: Clock;

@@ -53,6 +53,20 @@ function readSource(source: string): Source {
   return { kind: 'unknown', message };
 }
 
+/**
+ * What the older system calls a backend by its source: the name after its package or repository, the namespace without
+ * what such names begin with. Undefined for a URL, and for what is no source.
+ */
+export function sourceNames(source: string): { readonly name: string; readonly namespace: string } | undefined {
+  if (readSource(source).kind !== 'stdio') return undefined;
+  const [, repository] = /^github:[^/]+\/([^/]+)/.exec(source) ?? [];
+  const [, packaged = ''] = /^(?:npm:|pypi:)?(?:@[^/]+\/)?([\w.-]*)/.exec(source) ?? [];
+  const identifier = (text: string) => text.replace(/[^A-Za-z0-9_-]/g, '_');
+  const name = identifier(repository ?? packaged.replaceAll('-', '_'));
+  const namespace = (repository ?? packaged).toLowerCase().replace(/^(mcp-|server-|mcp-server-)/, '');
+  return { name, namespace: identifier(namespace) || name };
+}
+
 function remote({ headers, type, enabled }: BackendEntry, url: string, key: 'url' | 'source'): Launch | LaunchError {
   const isAddress = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
   if (enabled && !isAddress) return { kind: 'error', key, message: `${key} must be an http:// or https:// address` };

@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { check, type Report } from './check.ts';
-import { entryOf, parseText } from './document.ts';
+import { type ConfigNode, entryOf, parseText } from './document.ts';
 import { ADDRESS_KEYS, launchOf } from './launch.ts';
 import { formatProblem, type Problem, ProblemLog } from './problem.ts';
 import {
@@ -42,11 +42,15 @@ export interface LoadOptions extends VariableSource {
   readonly base?: Overrides;
   /** Above the file: flags and environment variables of the command line. */
   readonly overrides?: Overrides;
+  /** Backends that are switched on or off whatever their entry says. */
+  readonly enabled?: ReadonlyMap<string, boolean>;
+  /** Names of backends that are in no file, which a `fallback_to` may name too. */
+  readonly others?: readonly string[];
 }
 
 /** `problems` are in the order of the file; without a configuration at least one is an error. */
 export type LoadResult =
-  | { readonly ok: true; readonly config: Config; readonly problems: Problem[] }
+  | { readonly ok: true; readonly config: Config; readonly problems: Problem[]; readonly text: string }
   | { readonly ok: false; readonly problems: Problem[] };
 
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -101,7 +105,7 @@ export function parseConfig(text: string, file: string, options: LoadOptions): L
   // The backends are read all the same, so that one look shows everything that is wrong.
   const backends = readBackends(outline, globals?.routing ?? routingSchema.parse({}), file, options, log);
   const problems = log.problems.sort((a, b) => a.line - b.line || a.column - b.column);
-  return globals ? { ok: true, config: { ...backends, ...globals }, problems } : { ok: false, problems };
+  return globals ? { ok: true, config: { ...backends, ...globals }, problems, text } : { ok: false, problems };
 }
 
 /** Everything but the backends, or undefined after reporting what is wrong. */
@@ -160,7 +164,7 @@ function readBackends(
 ): Pick<Config, 'backends' | 'rejected'> {
   const entries = entriesOf(outline).map(raw => readBackend(outline, raw, routing, file, options, log));
   const backends = entries.flatMap(({ config }) => config ?? []);
-  for (const entry of entries) checkFallbacks(entry, outline, entries);
+  for (const entry of entries) checkFallbacks(entry, outline, entries, options.others ?? []);
   const rejected = entries.flatMap(({ raw, config, errors: [first] }) =>
     first ? [{ name: raw.id, namespace: config?.namespace ?? raw.id, message: formatProblem(first) }] : [],
   );
@@ -205,13 +209,18 @@ function readBackend(
 }
 
 /** A `fallback_to` must name another backend, and following them from one to the next must come to an end. */
-function checkFallbacks({ raw, config, report }: ReadBackend, { shape }: Outline, all: readonly ReadBackend[]): void {
+function checkFallbacks(
+  { raw, config, report }: ReadBackend,
+  { shape }: Outline,
+  all: readonly ReadBackend[],
+  others: readonly string[],
+): void {
   const routes = entryOf(toNative(shape, raw), 'routes')?.value;
   for (const [index, { fallback_to }] of (config?.routes ?? []).entries()) {
     if (fallback_to === undefined) continue;
     const route = routes?.kind === 'list' ? routes.items[index] : undefined;
     const place = (route && entryOf(route, 'fallback_to')?.value) ?? raw.place;
-    const names = all.map(each => each.raw.id);
+    const names = [...all.map(each => each.raw.id), ...others];
     if (!names.includes(fallback_to)) {
       report('error', place, `fallback_to: there is no backend "${fallback_to}"${didYouMean(fallback_to, names)}`);
     } else if (leadsTo(fallback_to, raw.id, all)) {
@@ -236,7 +245,7 @@ function leadsTo(from: string, to: string, all: readonly ReadBackend[]): boolean
 
 /** One entry with its defaults, or undefined after reporting what is wrong. */
 function readEntry({ shape }: Outline, raw: RawEntry, options: LoadOptions, report: Report): BackendEntry | undefined {
-  const native = toNative(shape, raw);
+  const native = switched(toNative(shape, raw), raw, options.enabled?.get(raw.id));
   const enabled = entryOf(native, 'enabled')?.value;
   const isDisabled = enabled?.kind === 'scalar' && enabled.value === false;
   const node = resolveVariables(native, options, (severity, span, message) => {
@@ -251,6 +260,15 @@ function readEntry({ shape }: Outline, raw: RawEntry, options: LoadOptions, repo
     ...plain,
     health_check: layered(base?.health_check, overrides?.health_check, plain.health_check),
   }));
+}
+
+/** An entry with `enabled` as it was set while running. */
+function switched(node: ConfigNode, { place }: RawEntry, enabled: boolean | undefined): ConfigNode {
+  if (enabled === undefined || node.kind !== 'map') return node;
+  const key = 'enabled';
+  const value: ConfigNode = { ...place, kind: 'scalar', value: enabled, source: String(enabled) };
+  const others = node.entries.filter(entry => entry.key !== key);
+  return { ...node, entries: [...others, { key, writtenKey: key, keySpan: place, value, inherited: false }] };
 }
 
 function toConfig(entry: BackendEntry, launch: Launch, routing: RoutingConfig): BackendConfig {

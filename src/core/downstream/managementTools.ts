@@ -17,8 +17,12 @@ export interface Management {
   explainRoute(toolName: string): Params;
   recentCalls(limit: number): readonly Params[];
   registerBackend(request: RegisterRequest): Promise<Params>;
-  unregisterBackend(name: string): Promise<void>;
-  setBackendPriority(name: string, priority: number): Promise<void>;
+  /** Adds servers as most clients write them, by name, and waits a moment for what becomes of each. */
+  addServers(servers: Params): Promise<AddedServers>;
+  /** False: there is none of this name. */
+  removeBackend(name: string): Promise<boolean>;
+  /** The backend as it is now; undefined: there is none of this name. */
+  updateBackend(name: string, changes: BackendChanges): Promise<Params | undefined>;
   reload(): Promise<Params>;
 }
 
@@ -29,6 +33,21 @@ export interface RegisterRequest {
   readonly namespace: string | undefined;
   readonly priority: number;
   readonly autoStart: boolean;
+}
+
+/** By name. */
+export interface AddedServers {
+  readonly added: readonly string[];
+  /** Why the others were not. */
+  readonly errors: ReadonlyMap<string, string>;
+  /** What is ignored of those that were. */
+  readonly warnings: ReadonlyMap<string, readonly string[]>;
+}
+
+/** What is left out stays as it is. */
+export interface BackendChanges {
+  readonly priority?: number | undefined;
+  readonly enabled?: boolean | undefined;
 }
 
 export type ManagementLevel = 'off' | 'read_only' | 'full';
@@ -103,7 +122,7 @@ const TOOLS: readonly ManagementTool[] = [
     {
       source: text('A URL, npm:PKG, @scope/pkg, pypi:PKG, or github:owner/repo'),
       name: text('Default: made from the source'),
-      namespace: text('Prefix of its tools; default: the name'),
+      namespace: text('Prefix of its tools; default: made from the source, or else the name'),
       priority: whole('Lower is tried first', 10),
       auto_start: { type: 'boolean', default: true },
     },
@@ -125,7 +144,7 @@ const TOOLS: readonly ManagementTool[] = [
     ['backend_name'],
     async (management, args) => {
       const name = textOf(args, 'backend_name');
-      await management.unregisterBackend(name);
+      if (!(await management.removeBackend(name))) fail(`Backend not found: ${name}`);
       return { message: `Backend '${name}' unregistered successfully` };
     },
   ),
@@ -138,7 +157,7 @@ const TOOLS: readonly ManagementTool[] = [
     async (management, args) => {
       const name = textOf(args, 'backend_name');
       const priority = wholeOf(args, 'priority');
-      await management.setBackendPriority(name, priority);
+      if (!(await management.updateBackend(name, { priority }))) fail(`Backend not found: ${name}`);
       return { message: `Backend '${name}' has priority ${priority}` };
     },
   ),
