@@ -79,14 +79,15 @@ export class Configuration {
 
   /** Reads the file, and tells the log what is wrong with it. A broken one changes nothing else. */
   async read(): Promise<LoadResult> {
-    const { configFile, log } = this.options;
-    const result = await loadConfig(configFile, this.loadOptions);
+    const { configFile, loadOptions, log } = this.options;
+    const { enabled, names: others } = this.overlay;
+    const result = await loadConfig(configFile, { ...loadOptions, enabled, others });
     this.found = result.problems;
     this.failure = result.ok ? undefined : result.problems.map(formatProblem).join('\n');
     for (const problem of result.problems) log[problem.severity](formatProblem(problem));
     if (result.ok) {
       this.text = result.text;
-      this.run(result.config);
+      this.run();
     }
     return result;
   }
@@ -101,7 +102,9 @@ export class Configuration {
   }
 
   parseEntry(entry: unknown): ParsedEntry {
-    const parsed = this.parse(JSON.stringify({ backends: [entry] }), namesOf(this.running));
+    const { configFile, loadOptions } = this.options;
+    const others = namesOf(this.running);
+    const parsed = parseConfig(JSON.stringify({ backends: [entry] }), configFile, { ...loadOptions, others });
     const messages = (severity: Problem['severity']) =>
       parsed.problems.filter(problem => problem.severity === severity).map(({ message }) => message);
     const config = parsed.ok ? parsed.config.backends[0] : undefined;
@@ -146,7 +149,10 @@ export class Configuration {
   async update(name: string, changes: Changes): Promise<boolean> {
     const { priority, enabled } = changes;
     if (!this.has(name)) return false;
-    const rejected = this.running.rejected.find(each => each.name === name);
+    // What is switched on may lack what nobody asked of it before.
+    const switched = enabled === undefined ? [] : [[name, enabled] as const];
+    const { running } = this.composed(new Map([...this.overlay.enabled, ...switched]));
+    const rejected = running.rejected.find(each => each.name === name);
     if (rejected) throw new UserError(`"${name}" has an error, to be corrected first: ${rejected.message}`);
     const edits = [
       ...(priority === undefined ? [] : [setBackendKey(name, 'priority', priority)]),
@@ -167,28 +173,27 @@ export class Configuration {
       await this.read();
     } else {
       forThisRun(this.overlay);
-      // What is switched on now may lack what nobody asked of it before: that is found by reading its entry again.
-      const parsed = this.parse(this.text);
-      if (parsed.ok) this.run(parsed.config);
+      this.run();
     }
   }
 
-  /** Lays over the configuration of the file what was changed while running. */
-  private run(inFile: Config): void {
+  private run(): void {
+    const { inFile, running } = this.composed(this.overlay.enabled);
     this.inFile = inFile;
-    this.running = this.overlay.over(inFile, entries => {
-      const parsed = this.parse(JSON.stringify({ backends: entries }), namesOf(inFile));
+    this.running = running;
+  }
+
+  /** The file, and what was changed laid over it, as they are with backends switched on or off. */
+  private composed(enabled: Overlay['enabled']): { readonly inFile: Config; readonly running: Config } {
+    const parse = (text: string, others: readonly string[]) => {
+      const parsed = parseConfig(text, this.options.configFile, { ...this.options.loadOptions, enabled, others });
       return parsed.ok ? parsed.config : NOTHING;
-    });
-  }
-
-  private parse(text: string, others: readonly string[] = []): LoadResult {
-    const options = this.loadOptions;
-    return parseConfig(text, this.options.configFile, { ...options, others: [...options.others, ...others] });
-  }
-
-  private get loadOptions() {
-    return { ...this.options.loadOptions, enabled: this.overlay.enabled, others: this.overlay.names };
+    };
+    const inFile = parse(this.text, this.overlay.names);
+    const running = this.overlay.over(inFile, entries =>
+      parse(JSON.stringify({ backends: entries }), [...namesOf(inFile), ...this.overlay.names]),
+    );
+    return { inFile, running };
   }
 }
 

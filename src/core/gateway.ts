@@ -14,7 +14,7 @@ import type { Present, ServingPorts } from './downstream/dispatch.ts';
 import type { Door, Role } from './downstream/door.ts';
 import { EditorView } from './downstream/editorView.ts';
 import { HttpListener, type HttpListenerOptions } from './downstream/httpListener.ts';
-import { managementApi } from './downstream/managementApi.ts';
+import { ManagementApi } from './downstream/managementApi.ts';
 import { callManagementTool, levelFor, limitedTo } from './downstream/managementTools.ts';
 import { type ProbePorts, probes } from './downstream/probes.ts';
 import { Session } from './downstream/session.ts';
@@ -332,7 +332,7 @@ export class Gateway implements Disposable {
     const doors: Door[] = [new StreamableDoor(clock, sessionOptions)];
     if (clients === 'any') {
       doors.push(new SseDoor(clock, sessionOptions));
-      doors.push(managementApi(createManagement(this)), probes(this.probePorts()));
+      doors.push(this.managementApi(), probes(this.probePorts()));
     }
     const listener = await HttpListener.listen({ ...options, allowedHosts, allowedOrigins }, doors, clock, log);
     this.listeners.add(listener);
@@ -438,6 +438,15 @@ export class Gateway implements Disposable {
   private release(sessionId: string): void {
     for (const backend of this.backends.all) backend.release(sessionId);
     this.setSharedLevel();
+  }
+
+  private managementApi(): Door {
+    const { clock, serverInfo } = this.options;
+    return new ManagementApi({
+      management: createManagement(this),
+      clock,
+      document: async () => (await import('./openApi.ts')).createOpenApi(serverInfo),
+    });
   }
 
   private probePorts(): ProbePorts {

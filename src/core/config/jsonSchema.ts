@@ -17,14 +17,7 @@ export function createJsonSchema(): JsonSchema {
   const schema = z.toJSONSchema(fileSchema, {
     io: 'input',
     target: 'draft-7',
-    override: ({ jsonSchema }) => {
-      // What an object stands for when it is left out is told by the defaults of its members.
-      if (jsonSchema.type === 'object') delete jsonSchema.default;
-      // The keys of any JSON object are text.
-      delete jsonSchema.propertyNames;
-      if (jsonSchema.properties?.command) jsonSchema.anyOf = oneOfKeys('command', 'source', 'url');
-      if (jsonSchema.properties?.backends) jsonSchema.oneOf = oneOfKeys('backends', 'mcpServers', 'servers');
-    },
+    override: forAuthors,
   });
   const { $schema, ...rest } = schema;
   return {
@@ -33,6 +26,17 @@ export function createJsonSchema(): JsonSchema {
     description: 'The MCP servers behind Switchyard, and how calls find them.',
     ...rest,
   } as JsonSchema;
+}
+
+/** Says what zod cannot, and leaves out what says nothing. */
+export function forAuthors({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  // What an object stands for when it is left out is told by the defaults of its members.
+  if (jsonSchema.type === 'object') delete jsonSchema.default;
+  // The keys of any JSON object are text.
+  delete jsonSchema.propertyNames;
+  if (jsonSchema.properties?.command) jsonSchema.anyOf = oneOfKeys('command', 'source', 'url');
+  const { backends, mcpServers } = jsonSchema.properties ?? {};
+  if (backends && mcpServers) jsonSchema.oneOf = oneOfKeys('backends', 'mcpServers', 'servers');
 }
 
 const oneOfKeys = (...keys: string[]) => keys.map(key => ({ required: [key] }));

@@ -137,7 +137,8 @@ export const ignoredKeys = {
   map: { name: ignored, port: ignored, encoding: ignored, encoding_error_handler: ignored, autoApprove: ignored },
 };
 
-const entryOfMapSchema = backendSchema.omit({ name: true }).extend({
+/** One entry of `mcpServers:` or `servers:`. */
+export const entryOfMapSchema = backendSchema.omit({ name: true }).extend({
   ...ignoredKeys.map,
   type: z
     .enum(['stdio', 'http', 'streamable-http', 'sse', 'auto'])

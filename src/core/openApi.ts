@@ -1,0 +1,331 @@
+// What is served over HTTP, as an OpenAPI 3.1 document made from the schemas that requests are held to.
+import * as z from 'zod';
+import { forAuthors } from './config/jsonSchema.ts';
+import { entryOfMapSchema } from './config/schema.ts';
+import {
+  additionSchema,
+  changeSchema,
+  DOCUMENT_PATH,
+  REFUSALS,
+  SERVERS_PATH,
+  TOOLS_PATH,
+} from './downstream/managementApi.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+const backend = z
+  .object({
+    name: z.string(),
+    healthy: z.boolean().describe('Connected, its lists read, its circuit closed.'),
+    circuit_state: z.enum(['CLOSED', 'OPEN', 'HALF_OPEN']),
+    error_count: z.int().min(0).describe('Failures since the last success.'),
+    last_error: z.string().nullable(),
+    url: z.string().nullable().describe('Of a remote server.'),
+    target: z.string().describe('The command line or the URL, without secrets.'),
+    namespace: z.string(),
+    priority: z.int().min(0),
+    enabled: z.boolean(),
+    is_managed: z.boolean().describe('Whether it is a process that the router starts.'),
+    is_running: z.boolean(),
+    state: z.enum(['idle', 'connecting', 'ready', 'failed', 'draining', 'stopped', 'disabled', 'rejected']),
+    paused: z.boolean().describe('Whether its circuit is held open.'),
+    tool_count: z.int().min(0),
+    in_flight: z.int().min(0),
+    latency_ms: z.number().nullable().describe('Median of the last calls.'),
+    restarts: z.int().min(0),
+  })
+  .describe('A backend as it is now.');
+
+const problem = z.object({
+  severity: z.enum(['error', 'warning']),
+  message: z.string(),
+  file: z.string(),
+  line: z.int(),
+  column: z.int(),
+  backend: z.string().nullable(),
+});
+
+const overview = z.object({
+  active_servers: z.array(z.string()).describe('The enabled backends, in the order of the file.'),
+  backends: z.array(backend),
+  router: z.object({
+    name: z.string(),
+    version: z.string(),
+    uptime_seconds: z.int().min(0),
+    config_file: z.string(),
+    draining: z.boolean(),
+    sessions: z.int().min(0).describe('Of clients over HTTP.'),
+  }),
+  problems: z.array(problem).describe('What the last read of the file found.'),
+  config_error: z.string().nullable().describe('Why the file as it is now is not in use.'),
+});
+
+const byName = z.record(z.string(), z.string());
+const addition = additionSchema.extend({ mcpServers: z.record(z.string(), entryOfMapSchema) });
+const added = z.object({
+  message: z.string(),
+  errors: byName.optional().describe('Why others were not added, by name.'),
+  warnings: z.record(z.string(), z.array(z.string())).optional().describe('What is ignored, by name.'),
+});
+const updated = z.object({ message: z.string(), backend });
+const tools = z.object({
+  tools: z
+    .record(z.string(), z.union([z.array(z.string()), z.string()]))
+    .describe('Of each enabled backend the names of its tools as it has them, or why there are none.'),
+});
+const message = z.object({ message: z.string() });
+const error = z.object({ error: z.string(), errors: byName.optional().describe('What is wrong with each, by name.') });
+const refusal = z
+  .object({
+    jsonrpc: z.literal('2.0'),
+    error: z.object({ code: z.int(), message: z.string() }),
+    id: z.null(),
+  })
+  .describe('What the front answers before it is known who was meant.');
+const status = z.object({ status: z.string(), awaited: z.int().optional().describe('Backends without an answer.') });
+
+const SCHEMAS = {
+  Addition: addition,
+  Added: added,
+  Backend: backend,
+  Change: changeSchema,
+  Entry: entryOfMapSchema,
+  Error: error,
+  Message: message,
+  Overview: overview,
+  Problem: problem,
+  Refusal: refusal,
+  Status: status,
+  Tools: tools,
+  Updated: updated,
+};
+type SchemaName = keyof typeof SCHEMAS;
+
+/** The document of everything that a listener for any client serves. */
+export function createOpenApi({ title, version }: { readonly title: string; readonly version: string }): Json {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title,
+      version,
+      description: 'One MCP server for many. Beside MCP itself, this is how the router is watched and changed.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: '/' }],
+    security: [{ bearer: [] }],
+    paths: PATHS,
+    components: {
+      schemas: componentSchemas(),
+      responses: {
+        Unauthorized: { description: 'A token is asked for, and none or a wrong one came.', ...json('Refusal') },
+        Forbidden: {
+          description: 'The token may only read; or the Host or Origin header is not allowed here.',
+          content: {
+            'application/json': {
+              schema: { anyOf: [ref('Error'), ref('Refusal')] },
+              example: { error: REFUSALS.role },
+            },
+          },
+        },
+        TooMany: { description: 'Too many wrong tokens came from this address.', ...json('Refusal') },
+        Method: refused('Another method.', REFUSALS.method('PUT')),
+      },
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A token of the role `read` may use what is there, one of the role `admin` also change it.',
+        },
+      },
+    },
+  };
+}
+
+function componentSchemas(): Json {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(SCHEMAS)) registry.add(schema, { id });
+  const { schemas } = z.toJSONSchema(registry, {
+    io: 'input',
+    uri: id => `#/components/schemas/${id}`,
+    override: forAuthors,
+  });
+  return Object.fromEntries(Object.entries(schemas).map(([id, { $schema, $id, ...schema }]) => [id, schema]));
+}
+
+const ref = (name: SchemaName) => ({ $ref: `#/components/schemas/${name}` });
+const json = (name: SchemaName, example?: Json) => ({
+  content: { 'application/json': { schema: ref(name), ...(example && { example }) } },
+});
+const answer = (description: string, name: SchemaName, example?: Json) => ({ description, ...json(name, example) });
+const refused = (description: string, text: string, more: Json = {}) =>
+  answer(description, 'Error', { error: text, ...more });
+
+const FRONT = {
+  401: { $ref: '#/components/responses/Unauthorized' },
+  403: { $ref: '#/components/responses/Forbidden' },
+  405: { $ref: '#/components/responses/Method' },
+  429: { $ref: '#/components/responses/TooMany' },
+};
+const BODY = {
+  413: refused('The body is too large.', REFUSALS.tooLarge),
+  415: refused('The body is not JSON.', REFUSALS.notJson),
+};
+const CHANGE = {
+  ...FRONT,
+  500: refused('It could not be done.', 'The file was not changed.'),
+  503: refused('The router is stopping.', REFUSALS.stopping),
+};
+const UNKNOWN = refused('There is no backend of this name.', REFUSALS.unknown('weather'));
+
+const NAME = { name: 'name', in: 'path', required: true, schema: { type: 'string' }, example: 'weather' };
+const WEATHER = { command: 'npx', args: ['-y', '@acme/weather-mcp'] };
+const NONE = { errors: { weather: 'Backend already exists: weather' } };
+
+const mcp = (
+  summary: string,
+  description: string,
+  operationId: string,
+  statuses: Readonly<Record<number, string>>,
+) => ({
+  tags: ['mcp'],
+  summary,
+  description,
+  operationId,
+  responses: {
+    ...FRONT,
+    ...Object.fromEntries(Object.entries(statuses).map(([code, text]) => [code, { description: text }])),
+  },
+});
+const probe = (summary: string, operationId: string, responses: Json) => ({
+  get: { tags: ['health'], summary, operationId, security: [], responses },
+});
+
+const PATHS: Json = {
+  [SERVERS_PATH]: {
+    get: {
+      tags: ['backends'],
+      summary: 'The backends, and the router itself',
+      operationId: 'listServers',
+      responses: { ...FRONT, 200: answer('As they are now.', 'Overview') },
+    },
+    post: {
+      tags: ['backends'],
+      summary: 'Adds backends',
+      description:
+        'Answers after the first answer or failure of each, at most 5 s. One that fails to start within that time is not ' +
+        'added; one that is still starting is.',
+      operationId: 'addServers',
+      requestBody: { required: true, ...json('Addition', { mcpServers: { weather: WEATHER } }) },
+      responses: {
+        ...CHANGE,
+        ...BODY,
+        200: answer('What this request added.', 'Added', { message: "Added ['weather']" }),
+        400: refused('The body is not what it should be.', REFUSALS.missingServers),
+        500: refused('None was added.', REFUSALS.noneCreated, NONE),
+      },
+    },
+  },
+  [`${SERVERS_PATH}/{name}`]: {
+    parameters: [NAME],
+    delete: {
+      tags: ['backends'],
+      summary: 'Ends a backend and removes it',
+      operationId: 'removeServer',
+      responses: {
+        ...CHANGE,
+        200: answer('It is gone.', 'Message', { message: "Client 'weather' removed successfully" }),
+        400: refused('The path names none.', REFUSALS.missingName),
+        404: UNKNOWN,
+      },
+    },
+    patch: {
+      tags: ['backends'],
+      summary: 'Changes when a backend is tried, or switches it on or off',
+      operationId: 'updateServer',
+      requestBody: { required: true, ...json('Change', { priority: 5 }) },
+      responses: {
+        ...CHANGE,
+        ...BODY,
+        200: answer('As it is now.', 'Updated'),
+        400: refused('The change is not what it should be.', REFUSALS.change),
+        404: UNKNOWN,
+      },
+    },
+  },
+  [TOOLS_PATH]: {
+    get: {
+      tags: ['backends'],
+      summary: 'The tools of each enabled backend',
+      operationId: 'listTools',
+      responses: {
+        ...FRONT,
+        200: answer('By backend.', 'Tools', { tools: { weather: ['forecast'], broken: '❌ Error: it ended' } }),
+      },
+    },
+  },
+  [DOCUMENT_PATH]: {
+    get: {
+      tags: ['health'],
+      summary: 'This document',
+      operationId: 'describe',
+      responses: {
+        ...FRONT,
+        200: { description: 'OpenAPI 3.1.', content: { 'application/json': { schema: { type: 'object' } } } },
+      },
+    },
+  },
+  '/healthz': probe('Whether the process serves', 'isAlive', { 200: answer('It does.', 'Status', { status: 'ok' }) }),
+  '/readyz': probe('Whether it is wise to send clients here', 'isReady', {
+    200: answer('It is.', 'Status', { status: 'ready' }),
+    503: answer('It is starting or stopping.', 'Status', { status: 'starting', awaited: 1 }),
+  }),
+  '/metrics': {
+    get: {
+      tags: ['health'],
+      summary: 'Figures for Prometheus',
+      operationId: 'readMetrics',
+      responses: {
+        ...FRONT,
+        200: { description: 'Its text format.', content: { 'text/plain': { schema: { type: 'string' } } } },
+      },
+    },
+  },
+  '/mcp': {
+    post: mcp(
+      'MCP over Streamable HTTP',
+      'JSON-RPC messages of any version of MCP: 2025-11-25 and before in a session that `initialize` begins, 2026-07-28 in ' +
+        'requests that stand alone. The answer is JSON or an event stream.',
+      'postMessage',
+      {
+        200: 'The answer.',
+        202: 'Taken.',
+        400: 'Not a message of MCP.',
+        404: 'No such session: initialize a new one.',
+      },
+    ),
+    get: mcp('What the router says unasked', 'The event stream of a session.', 'openStream', {
+      200: 'An event stream.',
+      400: 'No session is named.',
+      404: 'No such session: initialize a new one.',
+    }),
+    delete: mcp('Ends a session', 'That of the `Mcp-Session-Id` header.', 'endSession', {
+      200: 'It is over.',
+      404: 'No such session.',
+    }),
+  },
+  '/sse': {
+    get: mcp(
+      'MCP over HTTP+SSE',
+      'The transport of MCP 2024-11-05: the first event names the address below `/messages/` to post to.',
+      'openSse',
+      { 200: 'An event stream.' },
+    ),
+  },
+  '/messages/': {
+    post: mcp('A message to a session of HTTP+SSE', 'Its answer comes as an event.', 'postSseMessage', {
+      202: 'Taken.',
+      400: 'Not a message of MCP, or no session is named.',
+      404: 'No such session.',
+    }),
+  },
+};
