@@ -63,10 +63,12 @@ export function errorBody(message: string, code: number, id: RequestId | null, d
   return { jsonrpc: '2.0', error: { code, message, ...(data !== undefined && { data }) }, id };
 }
 
+export const STOPPING = 'The router is stopping: try again in a moment, or another one';
+
 /** 503, as every door answers what is new while the router stops. */
 export function refuseNew(response: ServerResponse): void {
   response.setHeader('retry-after', '1');
-  refuse(response, 503, 'The router is stopping: try again in a moment, or another one');
+  refuse(response, 503, STOPPING);
 }
 
 /** 405, as every door answers a method that it does not know. */

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { Clock } from '../base/clock.ts';
 import { messageOf, UserError } from '../base/errors.ts';
-import { type Door, refuseMethod, replyJson, type Visit } from './door.ts';
+import { type Door, refuseMethod, replyJson, STOPPING, type Visit } from './door.ts';
 import type { Management } from './managementTools.ts';
 import { isJson, readBody, refuseBody } from './requestBody.ts';
 
@@ -34,7 +34,7 @@ export const REFUSALS = {
   notJson: 'Unsupported media type: the body must be application/json',
   tooLarge: `Payload too large: at most ${MAX_BODY_BYTES} bytes`,
   role: 'Changing the router needs a token with the role admin',
-  stopping: 'The router is stopping: try again in a moment, or another one',
+  stopping: STOPPING,
   change: 'A change has "priority" (a whole number from 0 on), "enabled" (true or false), or both',
 };
 

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { createOpenApi } from '../../src/core/openApi.ts';
+import { fixtureCommand } from '../support/fixtures.ts';
+import { startGateway } from '../support/gateway.ts';
+
+interface Operation {
+  readonly operationId: string;
+  readonly requestBody?: { readonly content: Content };
+  readonly responses: Readonly<Record<string, Response>>;
+}
+interface Response {
+  readonly $ref?: string;
+  readonly content?: Content;
+}
+type Content = Readonly<Record<string, { readonly schema: object; readonly example?: unknown }>>;
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: object; readonly responses: Readonly<Record<string, Response>> };
+}
+
+/** As far as it is read here. */
+interface Answer {
+  readonly backends: readonly object[];
+}
+
+const METHODS = ['get', 'post', 'delete', 'patch'];
+const document = createOpenApi({ title: 'Switchyard', version: '1.2.3' }) as unknown as Document;
+const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+  Object.entries(item).flatMap(([method, operation]) =>
+    METHODS.includes(method) ? [{ path, method, operation }] : [],
+  ),
+);
+
+/** What is wrong with a value by a schema of the document. */
+function mistakes(schema: object | undefined, value: unknown): unknown {
+  assert.ok(schema, 'the document has a schema for it');
+  const ajv = new Ajv2020({ strict: false });
+  const validate = ajv.compile({ ...schema, components: document.components });
+  return validate(value) ? [] : validate.errors;
+}
+
+function responseOf({ responses }: Operation, status: number): Response | undefined {
+  const response = responses[status];
+  return response?.$ref ? document.components.responses[response.$ref.split('/').at(-1) ?? ''] : response;
+}
+
+/** A router with a backend of each kind of state, and a way to ask it what the document says. */
+async function served(t: TestContext) {
+  const echo = fixtureCommand('servers/echo.mjs');
+  const gateway = await startGateway(t, {
+    backends: [
+      { name: 'good', ...echo },
+      { name: 'failed', command: process.execPath, args: ['--no-such-flag'] },
+      { name: 'off', ...echo, enabled: false },
+      { name: 'idle', ...echo, auto_start: false },
+      { name: 'far', url: 'http://127.0.0.1:9/mcp' },
+      { name: 'wrong' },
+    ],
+  });
+  await gateway.gateway.whenSettled();
+  return async (method: string, path: string, body?: unknown) => {
+    const response = await fetch(new URL(path, gateway.url), {
+      method,
+      headers: { ...gateway.headers, ...(body !== undefined && { 'content-type': 'application/json' }) },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    return { status: response.status, body: (await response.json()) as Answer };
+  };
+}
+
+describe('The OpenAPI document', () => {
+  it('is one, by the specification', async () => {
+    const result = await new Validator().validate(JSON.parse(JSON.stringify(document)));
+    assert.deepEqual(result, { valid: true });
+  });
+
+  it('has examples that are what it says', () => {
+    for (const { path, method, operation } of operations) {
+      const { requestBody, responses } = operation;
+      const contents = [requestBody, ...Object.keys(responses).map(status => responseOf(operation, Number(status)))];
+      for (const content of contents) {
+        const { schema, example } = content?.content?.['application/json'] ?? {};
+        if (example !== undefined) assert.deepEqual(mistakes(schema, example), [], `${method} ${path}`);
+      }
+    }
+  });
+
+  it('says what the answers really are', async t => {
+    const ask = await served(t);
+    const entry = { ...fixtureCommand('servers/echo.mjs'), autoApprove: [] };
+    const added = { mcpServers: { added: entry, 'a b': entry } };
+    const asked: [string, string, number, unknown?, string?][] = [
+      ['get', '/mcp_servers', 200],
+      ['get', '/mcp_tools', 200],
+      ['get', '/openapi.json', 200],
+      ['get', '/healthz', 200],
+      ['get', '/readyz', 200],
+      ['post', '/mcp_servers', 200, added],
+      ['post', '/mcp_servers', 500, added],
+      ['post', '/mcp_servers', 400, {}],
+      ['patch', '/mcp_servers/added', 200, { priority: 2 }, '/mcp_servers/{name}'],
+      ['patch', '/mcp_servers/added', 400, {}, '/mcp_servers/{name}'],
+      ['patch', '/mcp_servers/nobody', 404, { priority: 2 }, '/mcp_servers/{name}'],
+      ['delete', '/mcp_servers/added', 200, undefined, '/mcp_servers/{name}'],
+      ['delete', '/mcp_servers/added', 404, undefined, '/mcp_servers/{name}'],
+      ['delete', '/mcp_servers/', 400, undefined, '/mcp_servers/{name}'],
+    ];
+    for (const [method, path, status, body, template = path] of asked) {
+      const operation = document.paths[template]?.[method];
+      assert.ok(operation, `${method} ${template}`);
+      const answer = await ask(method.toUpperCase(), path, body);
+      assert.equal(answer.status, status, `${method} ${path}: ${JSON.stringify(answer.body)}`);
+      const schema = responseOf(operation, status)?.content?.['application/json']?.schema;
+      assert.deepEqual(mistakes(schema, answer.body), [], `${method} ${path}`);
+      const required = operation.requestBody?.content['application/json']?.schema;
+      if (required && status !== 400) assert.deepEqual(mistakes(required, body), []);
+    }
+  });
+
+  it('is served with the name and version of the router', async t => {
+    const ask = await served(t);
+    const { body } = await ask('GET', '/openapi.json');
+    assert.deepEqual(body, JSON.parse(JSON.stringify(createOpenApi({ title: 'Switchyard', version: '0.0.0' }))));
+  });
+
+  it('names only paths that are served', async t => {
+    const ask = await served(t);
+    // No path knows this method; only a path that is not served does not say so.
+    const paths = Object.keys(document.paths).filter(path => path !== '/metrics');
+    const statuses = await Promise.all(paths.map(async path => [path, (await ask('PUT', path)).status]));
+    assert.deepEqual(
+      statuses,
+      paths.map(path => [path, 405]),
+    );
+  });
+
+  it('leaves out no member that an answer has', async t => {
+    const ask = await served(t);
+    const { body } = await ask('GET', '/mcp_servers');
+    const { Backend, Overview } = document.components.schemas as Record<string, { properties: object }>;
+    assert.deepEqual(Object.keys(Overview?.properties ?? {}), Object.keys(body));
+    for (const backend of body.backends)
+      assert.deepEqual(Object.keys(Backend?.properties ?? {}).toSorted(), Object.keys(backend).toSorted());
+  });
+});
