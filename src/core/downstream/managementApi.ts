@@ -1,10 +1,10 @@
 // The REST face of the router, with the paths, bodies, codes and texts of an older system, and more fields beside the old ones.
 import * as z from 'zod';
 import type { Clock } from '../base/clock.ts';
-import { messageOf, UserError } from '../base/errors.ts';
+import { UserError } from '../base/errors.ts';
 import { type Door, refuseMethod, replyJson, STOPPING, type Visit } from './door.ts';
 import type { Management } from './managementTools.ts';
-import { isJson, readBody, refuseBody } from './requestBody.ts';
+import { decodeJson, isJson, readBody, refuseBody } from './requestBody.ts';
 
 export const SERVERS_PATH = '/mcp_servers';
 export const TOOLS_PATH = '/mcp_tools';
@@ -147,16 +147,14 @@ export class ManagementApi implements Door {
   private async jsonOf(visit: Visit): Promise<Body> {
     const { request } = visit;
     if (!isJson(request)) return { kind: 'refused', reply: failed(415, REFUSALS.notJson) };
-    const text = await readBody(request, MAX_BODY_BYTES);
-    if (text === undefined) {
+    const body = await readBody(request, MAX_BODY_BYTES);
+    if (body === undefined) {
       refuseBody(visit, { error: REFUSALS.tooLarge }, this.ports.clock);
       return { kind: 'refused', reply: undefined };
     }
-    try {
-      return { kind: 'read', value: JSON.parse(text) };
-    } catch (error) {
-      return { kind: 'refused', reply: failed(400, `The body is not JSON: ${messageOf(error)}`) };
-    }
+    const decoded = decodeJson(body);
+    if ('value' in decoded) return { kind: 'read', value: decoded.value };
+    return { kind: 'refused', reply: failed(400, `Bad request: ${decoded.refusal}`) };
   }
 }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import {
   isJSONRPCErrorResponse,
@@ -65,7 +66,7 @@ export function refuseBody(
 }
 
 /** The whole body; undefined if it is too large. What then still comes of it is dropped. */
-export function readBody(request: IncomingMessage, maxBytes = MAX_BODY_BYTES): Promise<string | undefined> {
+export function readBody(request: IncomingMessage, maxBytes = MAX_BODY_BYTES): Promise<Buffer | undefined> {
   if (Number(request.headers['content-length']) > maxBytes) return Promise.resolve(undefined);
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = [];
@@ -79,9 +80,19 @@ export function readBody(request: IncomingMessage, maxBytes = MAX_BODY_BYTES): P
         resolve(undefined);
       }
     });
-    request.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    request.once('end', () => resolve(Buffer.concat(chunks)));
     request.once('error', reject);
   });
+}
+
+/** What a body says, or why it cannot be read. */
+export function decodeJson(body: Buffer): { readonly value: unknown } | { readonly refusal: string } {
+  if (!isUtf8(body)) return { refusal: 'the body is not UTF-8' };
+  try {
+    return { value: JSON.parse(body.toString('utf8')) };
+  } catch {
+    return { refusal: 'the body is not JSON' };
+  }
 }
 
 /** What a body holds, or the error that it is answered with. */
@@ -90,13 +101,10 @@ export type Parsed =
   | { readonly refusal: string; readonly code: number; readonly id: RequestId | null };
 
 /** A body as the SDK takes it: what its own guards refuse, it would never answer. */
-export function parseBody(body: string): Parsed {
-  let value: unknown;
-  try {
-    value = JSON.parse(body);
-  } catch {
-    return { refusal: 'Parse error: the body is not JSON', code: PARSE_ERROR, id: null };
-  }
+export function parseBody(body: Buffer): Parsed {
+  const decoded = decodeJson(body);
+  if ('refusal' in decoded) return { refusal: `Parse error: ${decoded.refusal}`, code: PARSE_ERROR, id: null };
+  const { value } = decoded;
   const messages: unknown[] = Array.isArray(value) ? value : [value];
   if (messages.length > 0 && messages.every(isMessage)) return { messages };
   return {

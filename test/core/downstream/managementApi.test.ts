@@ -250,7 +250,7 @@ describe('POST /mcp_servers', () => {
       assert.deepEqual(await post(body), missing, JSON.stringify(body));
     const [status, text] = await post('{"mcpServers":');
     assert.equal(status, 400);
-    assert.match(JSON.parse(text).error, /^The body is not JSON: /);
+    assert.match(JSON.parse(text).error, /^Bad request: the body is not JSON$/);
     const large = JSON.stringify({ mcpServers: { a: { command: 'x'.repeat(1024 * 1024) } } });
     assert.deepEqual(await post(large), [413, '{"error":"Payload too large: at most 1048576 bytes"}']);
     const plain = await send('POST', '/mcp_servers', { body: '{}', headers: { 'content-type': 'text/plain' } });
