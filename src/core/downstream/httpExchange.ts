@@ -89,8 +89,8 @@ export class EventStream {
   /** @returns false if the client does not read it any more */
   write(message: JSONRPCMessage): boolean {
     if (this.response.destroyed) return false;
+    if (isCutOffUnread(this.response)) return false;
     this.response.write(`event: message\ndata: ${encode(message)}\n\n`);
-    cutOffIfUnread(this.response);
     return true;
   }
 
@@ -111,9 +111,11 @@ export function giveSignsOfLife(response: ServerResponse, clock: Clock): void {
   response.once('close', () => timer.dispose());
 }
 
-/** A client that does not read is cut off before it costs everybody's memory. */
-export function cutOffIfUnread(response: ServerResponse): void {
-  if (response.writableLength > MAX_UNREAD_BYTES) response.destroy();
+/** A client that does not read is cut off before it costs everybody's memory; one message of any size may wait for it. */
+export function isCutOffUnread(response: ServerResponse): boolean {
+  if (response.writableLength <= MAX_UNREAD_BYTES) return false;
+  response.destroy();
+  return true;
 }
 
 /**

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
-import { cutOffIfUnread, giveSignsOfLife, STREAM_HEADERS, unwritten } from './httpExchange.ts';
+import { giveSignsOfLife, isCutOffUnread, STREAM_HEADERS, unwritten } from './httpExchange.ts';
 
 type MessageV1 = Parameters<SSEServerTransport['send']>[0];
 
@@ -38,12 +38,12 @@ export class SseTransport implements Transport {
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
+    if (isCutOffUnread(this.response)) return;
     await this.stream.send(message as MessageV1).catch((error: unknown) => {
       const told = unwritten(message, error);
       if (!told) throw error;
       return this.stream.send(told as MessageV1);
     });
-    cutOffIfUnread(this.response);
   }
 
   async close(): Promise<void> {
