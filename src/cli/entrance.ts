@@ -1,5 +1,6 @@
 // How clients come in to `serve`: flags before variables, and stdio unless something asks for HTTP.
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import { messageOf, UserError } from '../core/base/errors.ts';
 import { isLoopback } from '../core/base/loopback.ts';
 import type { Environment } from '../core/config/environment.ts';
@@ -68,7 +69,7 @@ export async function entranceOf(args: ServeArgs, environment: Environment): Pro
   };
 }
 
-/** Throws `UserError` if one of them cannot be read. */
+/** Throws `UserError` if one of them cannot be read, or they cannot be used together. */
 export async function readCertificate(
   files: CertificateFiles,
 ): Promise<{ readonly cert: string; readonly key: string }> {
@@ -76,6 +77,14 @@ export async function readCertificate(
     readText(files.cert, 'The TLS certificate'),
     readText(files.key, 'The TLS key'),
   ]);
+  try {
+    createSecureContext({ cert, key });
+  } catch (cause) {
+    throw new UserError(
+      `TLS cannot be served with the certificate ${files.cert} and the key ${files.key}: ${messageOf(cause)}.`,
+      { cause },
+    );
+  }
   return { cert, key };
 }
 

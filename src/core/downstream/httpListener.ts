@@ -12,12 +12,23 @@ import { type Door, type Role, refuse } from './door.ts';
 export interface HttpListenerOptions extends AccessOptions {
   /** 0 lets the system choose. */
   readonly port: number;
-  /** The certificate chain and its key, in PEM; undefined: plain HTTP. */
+  /** The certificate chain and its key, in PEM, that fit together; undefined: plain HTTP. */
   readonly tls?: Certificate | undefined;
   /** What a wrong or missing token is answered. VS Code takes 401 for the beginning of a sign-in. Default 401. */
   readonly missingTokenStatus?: 401 | 404;
   /** Told of every request when its response is over. */
   readonly onAnswered?: ((answered: AnsweredRequest) => void) | undefined;
+  readonly patience?: Patience;
+}
+
+/** How long clients may take, in milliseconds, before their connection is cut. */
+export interface Patience {
+  /** To move a byte. Streams give a sign of life four times as often as they have by default. */
+  readonly stalledMs: number;
+  /** To send the headers of a request, and before them to agree on TLS. */
+  readonly headersMs: number;
+  /** To send a request. */
+  readonly requestMs: number;
 }
 
 export interface Certificate {
@@ -37,13 +48,12 @@ export interface AnsweredRequest {
   readonly ms: number;
 }
 
-/** A peer that moves no byte for so long is cut off; streams give a sign of life four times as often. */
-const STALLED_MS = 60_000;
-const HEADERS_MS = 20_000;
-const WHOLE_REQUEST_MS = 120_000;
+const PATIENCE: Patience = { stalledMs: 60_000, headersMs: 20_000, requestMs: 120_000 };
 const KEEP_ALIVE_MS = 120_000;
 /** What is written last gets so long to reach its client. */
 const LAST_WORDS_MS = 500;
+/** What one door or another knows. */
+const METHODS = 'GET, POST, PATCH, DELETE';
 /** Headers of answers that a page of an allowed origin may read. */
 const EXPOSED_HEADERS = 'mcp-session-id, mcp-protocol-version, retry-after, www-authenticate';
 
@@ -55,8 +65,11 @@ export class HttpListener {
   private readonly exact = new Map<string, Door>();
   private readonly access: Access;
   private readonly server: Server;
+  /** Those that are not over. */
+  private readonly responses = new Set<ServerResponse>();
   private readonly sessionsChanged = new Emitter();
   private boundPort = 0;
+  private isDraining = false;
 
   /** A session began or ended. */
   readonly onDidChangeSessions = this.sessionsChanged.event;
@@ -71,29 +84,32 @@ export class HttpListener {
       for (const path of door.paths) this.exact.set(path, door);
       door.onDidChangeSessions?.(() => this.sessionsChanged.fire());
     }
-    const timeouts = { headersTimeout: HEADERS_MS, requestTimeout: WHOLE_REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS };
+    const { stalledMs, headersMs, requestMs } = options.patience ?? PATIENCE;
+    const timeouts = {
+      headersTimeout: headersMs,
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: headersMs / 4,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    };
     const listener: RequestListener = (request, response) => void this.receive(request, response);
     this.server = options.tls
-      ? createTlsServer({ ...timeouts, ...options.tls }, listener)
+      ? createTlsServer({ ...timeouts, handshakeTimeout: headersMs, ...options.tls }, listener)
       : createServer(timeouts, listener);
-    this.server.timeout = STALLED_MS;
+    this.server.timeout = stalledMs;
+    this.server.on('connect', (_request, socket) =>
+      socket.end(`HTTP/1.1 405 Method Not Allowed\r\nallow: ${METHODS}\r\nconnection: close\r\n\r\n`),
+    );
   }
 
-  /** Binds and listens. Rejects with a {@link UserError} if the address cannot be had, or the certificate not be used. */
+  /** Binds and listens. Rejects with a {@link UserError} if the address cannot be had. */
   static async listen(
     options: HttpListenerOptions,
     doors: readonly Door[],
     clock: Clock,
     log: Logger,
   ): Promise<HttpListener> {
-    const { host, port, tls } = options;
-    let listener: HttpListener;
-    try {
-      listener = new HttpListener(options, doors, clock, log);
-    } catch (cause) {
-      if (!tls) throw cause;
-      throw new UserError(`The TLS certificate and key cannot be used: ${messageOf(cause)}.`, { cause });
-    }
+    const { host, port } = options;
+    const listener = new HttpListener(options, doors, clock, log);
     await new Promise<void>((resolve, reject) => {
       listener.server.once('error', (error: NodeJS.ErrnoException) => {
         const hint =
@@ -126,7 +142,10 @@ export class HttpListener {
 
   /** Takes nothing new; what is in flight goes on, and whoever asks how we are is answered. */
   drain(): void {
+    if (this.isDraining) return;
+    this.isDraining = true;
     for (const door of this.doors) door.drain?.();
+    for (const response of this.responses) closeWith(response);
   }
 
   /** Ends all that is open and stops listening. */
@@ -150,26 +169,36 @@ export class HttpListener {
 
   private async receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let role: Role | undefined;
-    const { onAnswered } = this.options;
-    if (onAnswered) {
-      const at = this.clock.now();
-      response.once('close', () => {
-        const status = response.headersSent ? response.statusCode : 0;
-        onAnswered({ request, status, role, at, ms: this.clock.now() - at });
-      });
-    }
+    const at = this.clock.now();
+    this.responses.add(response);
+    response.once('close', () => {
+      this.responses.delete(response);
+      const status = response.headersSent ? response.statusCode : 0;
+      this.options.onAnswered?.({ request, status, role, at, ms: this.clock.now() - at });
+    });
+    if (this.isDraining) closeWith(response);
     try {
+      const target = targetOf(request);
+      if (target === undefined) return refuse(response, 400, 'Bad request: it does not say for one host alone');
       if (!this.access.isTrusted(request))
         return refuse(response, 403, 'Forbidden: the Host or Origin header is not allowed here');
       if (this.answersPage(request, response)) return;
-      const [path = '/', query] = (request.url ?? '/').split('?', 2);
+      if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
+        response.setHeader('accept-encoding', 'identity');
+        return refuse(response, 415, 'Unsupported content encoding: send the body as it is');
+      }
+      const [, path = '', query = ''] = /^([^?]*)\??(.*)$/.exec(target) ?? [];
       const door = this.doorAt(path);
       if (!door) return refuse(response, 404, 'Not found');
       role = door.isPublic ? 'read' : this.admitted(request, response);
       if (role) await door.visit({ request, response, path, query: new URLSearchParams(query), role });
     } catch (error) {
-      this.log.warning(`HTTP: ${request.method} ${pathOf(request)} failed: ${messageOf(error)}`);
-      response.destroy();
+      const said = `HTTP: ${request.method} ${pathOf(request)} failed: ${messageOf(error)}`;
+      // A client that leaves in the middle of its request has done nothing that anybody has to look into.
+      if (request.errored) return this.log.debug(said);
+      this.log.warning(said);
+      if (response.headersSent) response.destroy();
+      else refuse(response, 500, 'Internal error');
     }
   }
 
@@ -190,7 +219,7 @@ export class HttpListener {
     if (method !== 'OPTIONS' || headers['access-control-request-method'] === undefined) return false;
     response
       .writeHead(204, {
-        'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
+        'access-control-allow-methods': METHODS,
         'access-control-allow-headers': headers['access-control-request-headers'] ?? '',
         'access-control-max-age': '600',
       })
@@ -212,6 +241,24 @@ export class HttpListener {
     }
     return undefined;
   }
+}
+
+/**
+ * The path and query. A host that stands before them, as for a proxy, has to be that of the one Host header (RFC 9112,
+ * sections 3.2 and 3.2.2); undefined: it is not, or there are several.
+ */
+function targetOf({ url = '/', headers, headersDistinct }: IncomingMessage): string | undefined {
+  if (headersDistinct.host && headersDistinct.host.length > 1) return undefined;
+  if (url.startsWith('/')) return url;
+  const [, authority, target = ''] = /^https?:\/\/([^/?]*)(.*)$/i.exec(url) ?? [];
+  if (authority === undefined) return url;
+  if (authority.toLowerCase() !== headers.host?.toLowerCase()) return undefined;
+  return target.startsWith('/') ? target : `/${target}`;
+}
+
+/** The connection ends with this answer: its client is not to send another request while the router stops. */
+function closeWith(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('connection', 'close');
 }
 
 type TlsServer = ReturnType<typeof createTlsServer>;
