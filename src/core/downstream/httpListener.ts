@@ -258,7 +258,8 @@ function targetOf({ url = '/', headers, headersDistinct }: IncomingMessage): str
 
 /** The connection ends with this answer: its client is not to send another request while the router stops. */
 function closeWith(response: ServerResponse): void {
-  if (!response.headersSent) response.setHeader('connection', 'close');
+  if (response.headersSent) response.once('finish', () => response.req.socket.destroySoon());
+  else response.setHeader('connection', 'close');
 }
 
 type TlsServer = ReturnType<typeof createTlsServer>;

@@ -255,8 +255,9 @@ export class Router {
       const untried = candidates.filter(({ backend }) => !tried.has(backend));
       const admitted = await this.admit(untried, tooSlow, record, call.signal);
       if (!admitted) {
-        // Everybody was tried: come back to them, after the backoff. Nobody could be: there is nothing to come back to.
-        if (tried.size === 0) break;
+        // Everybody was tried: come back to them, after the backoff. Who leaves for good, or could not be tried, does
+        // not come back.
+        if (![...tried].some(({ state: { kind } }) => kind !== 'draining' && kind !== 'stopped')) break;
         tried.clear();
         await this.pause(backoff.next(), call.signal);
         continue;
