@@ -3,6 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import type { JSONRPCMessage, RequestId, Transport, TransportSendOptions } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
+import { REFUSED } from '../base/rpcErrors.ts';
 import { EventStream, HttpExchange } from './httpExchange.ts';
 
 /** What is kept for a client that has not opened its stream yet. */
@@ -99,7 +100,8 @@ export class HttpTransport implements Transport {
   async close(): Promise<void> {
     if (!this.open) return;
     this.open = false;
-    for (const id of [...this.exchanges.keys()]) this.settle(id);
+    const error = { code: REFUSED, message: 'The session has ended before there was an answer' };
+    for (const id of [...this.exchanges.keys()]) this.settle(id, { jsonrpc: '2.0', id, error });
     this.stream?.end();
     this.onclose?.();
   }
