@@ -201,7 +201,10 @@ export class BareHttpClient extends BareClient {
     request.on('response', response => {
       const session = response.headers['mcp-session-id'];
       if (typeof session === 'string') this.headers['mcp-session-id'] = session;
-      response.on('end', () => this.fail(message.id, `HTTP ${response.statusCode} without an answer`));
+      response.on('close', () => {
+        const cut = response.complete ? '' : ', and its connection was cut';
+        this.fail(message.id, `HTTP ${response.statusCode} without an answer${cut}`);
+      });
       if (response.headers['content-type']?.startsWith('text/event-stream')) {
         readEvents(response, data => this.take(JSON.parse(data)));
       } else {
