@@ -1,5 +1,6 @@
 // What the person sees: colours and widths on a terminal, plain text of any length in a pipe.
-import { styleText } from 'node:util';
+import { WriteStream } from 'node:tty';
+import { inspect } from 'node:util';
 
 export type Style = 'bold' | 'dim' | 'green' | 'yellow' | 'red';
 
@@ -17,8 +18,19 @@ export const PLAIN: Page = { width: undefined, paint: (_, text) => text };
 export function pageOf(stream: NodeJS.WriteStream): Page {
   return {
     width: stream.isTTY ? stream.columns : undefined,
-    paint: (style, text) => styleText(style, text, { stream }),
+    paint: hasColours(stream) ? colour : (_, text) => text,
   };
+}
+
+/** A terminal has, unless NO_COLOR says otherwise; FORCE_COLOR gives them to a pipe too. */
+function hasColours(stream: NodeJS.WriteStream): boolean {
+  const { getColorDepth } = WriteStream.prototype;
+  return (stream.isTTY || process.env.FORCE_COLOR !== undefined) && getColorDepth.call(stream) > 1;
+}
+
+function colour(style: Style, text: string): string {
+  const [begin, end] = inspect.colors[style] ?? [0, 0];
+  return `\x1b[${begin}m${text}\x1b[${end}m`;
 }
 
 /** One line on stderr that is written again and again; nothing at all where stderr is no terminal. */
