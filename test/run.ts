@@ -21,7 +21,7 @@ type Stage = (typeof STAGES)[number]['stage'];
 
 function stageOf(file: string): Stage {
   if (file.endsWith('.e2e.test.ts')) return 'VS Code';
-  return /^test\/(bench|cli|conformance|examples|faults|interop)\//.test(file) ? 'whole router' : 'parts';
+  return /^test\/(bench|cli|conformance|deploy|examples|faults|interop)\//.test(file) ? 'whole router' : 'parts';
 }
 
 interface Counts {
