@@ -18,7 +18,8 @@ export class ProcessGroup {
   readonly output: string[] = [];
   /** The program's exit code, null if a signal ended it. */
   readonly ended: Promise<number | null>;
-  private readonly id: number;
+  /** Of the program as a process, and of the group. */
+  readonly id: number;
   private readonly closed: Promise<unknown>;
   private readonly leader: ChildProcess;
   private readonly watchdog: ChildProcess;
