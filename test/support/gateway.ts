@@ -84,6 +84,8 @@ export interface GatewayFixture {
   /** Where its configuration is, and stays; by default a folder of its own, which goes with it. */
   readonly folder?: string;
   readonly stateDirectory?: string;
+  /** Whether what is changed while running is written to the file. */
+  readonly persist?: boolean;
   /** By default nothing is logged. */
   readonly log?: Logger;
 }
@@ -95,7 +97,7 @@ export interface GatewayFixture {
 export async function startGateway(
   t: TestContext,
   config: unknown,
-  { token = 'test-token', folder, stateDirectory, log = SILENT }: GatewayFixture = {},
+  { token = 'test-token', folder, stateDirectory, persist = false, log = SILENT }: GatewayFixture = {},
 ): Promise<TestGateway> {
   const directory = folder ?? (await mkdtemp(path.join(tmpdir(), 'switchyard-test-')));
   const configFile = path.join(directory, 'backends.yaml');
@@ -103,6 +105,7 @@ export async function startGateway(
 
   const gateway = new Gateway({
     configFile,
+    persist,
     ...(stateDirectory !== undefined && { stateDirectory }),
     loadOptions: {
       env: process.env,

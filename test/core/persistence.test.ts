@@ -1,0 +1,193 @@
+// What is changed while running, and where it is afterwards.
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { type Entry, nativeEntry } from '../../src/core/config/entry.ts';
+import { eventually } from '../support/eventually.ts';
+import { fixtureCommand } from '../support/fixtures.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+
+const { command, args } = fixtureCommand('servers/echo.mjs');
+/** As other clients write it, with what means nothing here. */
+const ENTRY = { type: 'stdio', command, args, env: { PORT: 8080 }, envFile: 'x.env', encoding: 'utf-8', port: 8100 };
+
+/** The same backend `first` in each shape of a file, in the way people write them. */
+const FILES: Readonly<Record<string, string>> = {
+  'backends: in YAML': `# mine
+backends:
+  # the first
+  - name: first   # first
+    command: ${command}
+    args: [${JSON.stringify(args[0])}]
+
+routing: {}   # nothing
+`,
+  'mcpServers: in JSON': `${JSON.stringify({ mcpServers: { first: { command, args } } }, null, 4)}\n`,
+  'servers: in JSON with comments': `{
+  // mine
+  "servers": {
+    "first": { "command": ${JSON.stringify(command)}, "args": ${JSON.stringify(args)} } // the first
+  },
+  "inputs": [],
+}
+`,
+  'mcpServers: in YAML': `mcpServers:
+  first: # the first
+    command: ${command}
+    args: ${JSON.stringify(args)}
+`,
+};
+
+async function folderFor(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'switchyard-persistence-'));
+  await writeFile(join(folder, 'x.env'), 'FROM_FILE=yes\n');
+  t.after(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+function rest(gateway: TestGateway) {
+  return async (method: string, path: string, body?: unknown) => {
+    const response = await fetch(new URL(path, gateway.url), {
+      method,
+      headers: { ...gateway.headers, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+}
+
+const namesOf = ({ gateway }: TestGateway) => gateway.snapshot().backends.map(({ name }) => name);
+
+describe('With --persist, what is changed over HTTP is in the file', () => {
+  for (const [shape, text] of Object.entries(FILES)) {
+    it(`as ${shape}, touching nothing else, and runs again after a restart`, async t => {
+      const folder = await folderFor(t);
+      const before = await startGateway(t, text, { folder, persist: true });
+      const send = rest(before);
+
+      const added = await send('POST', '/mcp_servers', { mcpServers: { a: ENTRY, b: { command, args } } });
+      assert.deepEqual(added, { status: 200, body: { message: "Added ['a', 'b']" } });
+      assert.equal((await send('PATCH', '/mcp_servers/a', { priority: 3 })).status, 200);
+      assert.equal((await send('PATCH', '/mcp_servers/b', { enabled: false, priority: 4 })).status, 200);
+      const written = await readFile(before.configFile, 'utf8');
+      for (const [comment] of text.matchAll(/(#|\/\/) .*/g))
+        assert.ok(written.includes(comment), `${comment} in ${written}`);
+      await before.gateway.stop();
+
+      const after = await startGateway(t, written, { folder, persist: true });
+      const sendAgain = rest(after);
+      assert.deepEqual(after.gateway.snapshot().problems, []);
+      assert.deepEqual(namesOf(after), ['first', 'a', 'b']);
+      assert.equal((await after.reaches('a', 'ready')).priority, 3);
+      const { enabled, priority } = after.backend('b');
+      assert.deepEqual([enabled, priority], [false, 4]);
+      assert.equal((await sendAgain('PATCH', '/mcp_servers/b', { enabled: true })).status, 200);
+      await after.reaches('b', 'ready');
+
+      for (const name of ['a', 'b']) assert.equal((await sendAgain('DELETE', `/mcp_servers/${name}`)).status, 200);
+      assert.equal(await readFile(after.configFile, 'utf8'), text);
+      assert.deepEqual(namesOf(after), ['first']);
+      await after.gateway.stop();
+    });
+
+    it(`as ${shape}, but not what failed to start`, async t => {
+      const folder = await folderFor(t);
+      const gateway = await startGateway(t, text, { folder, persist: true });
+      const failing = { command: process.execPath, args: ['--no-such-flag'] };
+      const { status } = await rest(gateway)('POST', '/mcp_servers', { mcpServers: { failing } });
+      assert.equal(status, 500);
+      assert.equal(await readFile(gateway.configFile, 'utf8'), text);
+    });
+  }
+
+  it('and a file that cannot be changed is said to be the reason', async t => {
+    const gateway = await startGateway(t, FILES['backends: in YAML'], { persist: true });
+    await writeFile(gateway.configFile, 'backends: [');
+    await gateway.gateway.reload();
+    const send = rest(gateway);
+    for (const [method, path, body] of [
+      ['POST', '/mcp_servers', { mcpServers: { a: { command, args } } }],
+      ['PATCH', '/mcp_servers/first', { priority: 1 }],
+      ['DELETE', '/mcp_servers/first', undefined],
+    ] as const) {
+      const answer = await send(method, path, body);
+      assert.equal(answer.status, 500);
+      assert.match(String(answer.body.error), /^The file has an error, to be corrected first: /, method);
+    }
+    assert.equal(await readFile(gateway.configFile, 'utf8'), 'backends: [');
+    assert.equal(gateway.backend('first').priority, 10);
+  });
+});
+
+describe('Without --persist, what is changed over HTTP', () => {
+  it('outlives every reload, and no file has it', async t => {
+    const text = FILES['backends: in YAML'] ?? '';
+    const folder = await folderFor(t);
+    const gateway = await startGateway(t, text, { folder });
+    const send = rest(gateway);
+    await send('POST', '/mcp_servers', { mcpServers: { a: ENTRY } });
+    const pid = await gateway.pidOf('a');
+    await send('PATCH', '/mcp_servers/a', { priority: 3 });
+    await send('PATCH', '/mcp_servers/first', { enabled: false });
+    assert.equal(await readFile(gateway.configFile, 'utf8'), text);
+
+    await gateway.write(text.replace('routing: {}', 'routing: { request_timeout_seconds: 7 }'));
+    await gateway.gateway.reload();
+    assert.deepEqual(namesOf(gateway), ['first', 'a']);
+    assert.deepEqual([gateway.backend('first').enabled, gateway.backend('a').priority], [false, 3]);
+    assert.equal(await gateway.pidOf('a'), pid);
+  });
+
+  it('takes the place of what was removed, until the end of the run', async t => {
+    const gateway = await startGateway(t, FILES['backends: in YAML']);
+    const send = rest(gateway);
+    assert.equal((await send('DELETE', '/mcp_servers/first')).status, 200);
+    await send('POST', '/mcp_servers', { mcpServers: { first: { command, args, priority: 77 } } });
+    assert.equal(gateway.backend('first').priority, 77);
+    await gateway.gateway.reload();
+    assert.equal(gateway.backend('first').priority, 77);
+    await send('DELETE', '/mcp_servers/first');
+    assert.deepEqual(namesOf(gateway), []);
+  });
+
+  it('gives way to what the file has by then', async t => {
+    const gateway = await startGateway(t, 'backends: []');
+    await rest(gateway)('POST', '/mcp_servers', { mcpServers: { first: { command, args, priority: 77 } } });
+    await gateway.write(FILES['backends: in YAML']);
+    await eventually('the file to be read', () => gateway.backend('first').priority === 10);
+    assert.deepEqual(namesOf(gateway), ['first']);
+    await rest(gateway)('DELETE', '/mcp_servers/first');
+    assert.deepEqual(namesOf(gateway), []);
+  });
+
+  it('may fall back to a backend of the file', async t => {
+    const gateway = await startGateway(t, FILES['backends: in YAML']);
+    const routes = [{ pattern: '*', strategy: 'fallback', fallback_to: 'first' }];
+    const { status } = await rest(gateway)('POST', '/mcp_servers', { mcpServers: { a: { command, args, routes } } });
+    assert.equal(status, 200);
+    await gateway.gateway.reload();
+    assert.equal(gateway.backend('a').state.kind, 'ready');
+  });
+});
+
+describe('An entry of another client', () => {
+  it('is said in our own words', () => {
+    const native: Entry = nativeEntry('a', { ...ENTRY, disabled: true, cwd: null });
+    assert.deepEqual(native, {
+      name: 'a',
+      command,
+      args,
+      env: { PORT: '8080' },
+      env_file: 'x.env',
+      enabled: false,
+    });
+    assert.deepEqual(nativeEntry('b', { type: 'streamable-http', url: 'https://x.test', headers: { a: 1 } }), {
+      name: 'b',
+      type: 'http',
+      url: 'https://x.test',
+      headers: { a: '1' },
+    });
+  });
+});
