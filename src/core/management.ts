@@ -1,5 +1,6 @@
 // What the management tools see and do, over the gateway.
 import { UserError } from './base/errors.ts';
+import { isObject } from './base/json.ts';
 import { type Entry, nativeEntry } from './config/entry.ts';
 import { sourceNames } from './config/launch.ts';
 import type { Problem } from './config/load.ts';
@@ -93,7 +94,9 @@ export function createManagement(gateway: Gateway): Management {
         }
       });
       const { added, errors, warnings } = await gateway.addBackends(entries, PATIENCE_MS);
-      return { added, errors: new Map([...refused, ...errors]), warnings };
+      const ported = added.filter(name => wantsPort(servers[name]));
+      const hints = ported.map(name => [name, [...(warnings.get(name) ?? []), PORT_HINT]] as const);
+      return { added, errors: new Map([...refused, ...errors]), warnings: new Map([...warnings, ...hints]) };
     },
     removeBackend: name => gateway.removeBackend(name),
     updateBackend: async (name, changes) => {
@@ -103,6 +106,13 @@ export function createManagement(gateway: Gateway): Management {
     reload: async () => ({ ...(await gateway.reload()) }),
   };
 }
+
+/** The older system told a package by its `PORT` where to serve HTTP. */
+function wantsPort(entry: unknown): boolean {
+  return isObject(entry) && entry.source !== undefined && entry.port !== undefined;
+}
+
+const PORT_HINT = 'port is ignored: a package of "source" speaks over stdio';
 
 function describe(backend: BackendSnapshot): Record<string, unknown> {
   const { namespace, priority, enabled, kind, target, state, tools, inFlight, restarts, latencyMs } = backend;

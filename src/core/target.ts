@@ -3,12 +3,12 @@ import type { Launch } from './config/schema.ts';
 const SECRET = '[\\w.-]*(?:token|secret|passw|api[-_]?key|credential|authorization)[\\w.-]*';
 const OPTION = new RegExp(`^--?${SECRET}$`, 'i');
 const ASSIGNMENT = new RegExp(`^((?:--?)?${SECRET}\\s*[:=]\\s*)\\S`, 'i');
-const ADDRESS = /([a-z][a-z0-9+.-]*:\/\/)(?:[^\s/?#]*@)?([^\s?#]*)(?:[?#]\S*)?/gi;
+const ADDRESS = /([a-z][a-z0-9+.-]*:\/\/)(?:[^\s/?#]*@)?([^\s?#]*)(?:\?[^\s#]*)?/gi;
 const HIDDEN = '***';
 
 /** What a backend is, to be shown: its command line, or its URL. What carries secrets there is left out or hidden. */
 export function targetOf(launch: Launch): string {
-  if (launch.kind === 'remote') return shownAddress(launch.url);
+  if (launch.kind === 'remote') return shownAddress(launch.url).replace(/#.*/, '');
   const args = launch.args.map((arg, at) => {
     const isValue = !arg.startsWith('-') && OPTION.test(launch.args[at - 1] ?? '');
     const [, name] = ASSIGNMENT.exec(arg) ?? [];

@@ -131,10 +131,15 @@ export type BackendEntry = z.infer<typeof backendSchema>;
 
 const ignored = z.unknown().describe('Accepted from older configurations, and ignored.').optional();
 
+const ignoredPort = z
+  .unknown()
+  .describe('Accepted from older configurations, and ignored: a package of `source` speaks over stdio.')
+  .optional();
+
 /** Keys of the two older systems and of other clients that are read without complaint and mean nothing here. */
 export const ignoredKeys = {
-  list: { port: ignored },
-  map: { name: ignored, port: ignored, encoding: ignored, encoding_error_handler: ignored, autoApprove: ignored },
+  list: { port: ignoredPort },
+  map: { name: ignored, port: ignoredPort, encoding: ignored, encoding_error_handler: ignored, autoApprove: ignored },
 };
 
 /** One entry of `mcpServers:` or `servers:`. */
