@@ -155,12 +155,19 @@ export class BareHttpClient extends BareClient {
   readonly unrelated = new Set<Message>();
   private readonly url: string;
   private readonly headers: Record<string, string>;
-  private readonly agent = new Agent({ keepAlive: true });
+  private readonly agent: Agent;
 
-  constructor(url: string, headers: Record<string, string> = {}) {
+  /** @param from the address of this machine that it calls from */
+  constructor(url: string, headers: Record<string, string> = {}, from?: string) {
     super();
+    this.agent = new Agent({ keepAlive: true, ...(from !== undefined && { localAddress: from }) });
     this.url = url;
     this.headers = { accept: 'application/json, text/event-stream', ...headers };
+  }
+
+  /** Undefined until the server has given it one. */
+  get sessionId(): string | undefined {
+    return this.headers['mcp-session-id'];
   }
 
   /** Opens the stream on which comes what belongs to no call. */
