@@ -14,7 +14,7 @@ import { messageOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { type Answer, type Params, Peer, type Reply } from '../base/peer.ts';
 import { RecentMap } from '../base/recentMap.ts';
-import { METHOD_NOT_FOUND, refusal } from '../base/rpcErrors.ts';
+import { INVALID_PARAMS, METHOD_NOT_FOUND, refusal } from '../base/rpcErrors.ts';
 import { ACKNOWLEDGED, ChangeStream } from './changeStream.ts';
 import { Deadline, type Limit } from './deadline.ts';
 import { type HandshakeOptions, type Introduction, shakeHands } from './handshake.ts';
@@ -294,6 +294,11 @@ export class Connection {
       case 'malformed':
         return { kind: 'failed', sent: true, failure: NO_ANSWER };
       case 'unsent': {
+        // What JSON.stringify throws at params that are nested too deep: their sender's doing, not the backend's.
+        if (reply.error instanceof RangeError) {
+          const message = `Invalid params: they cannot be written as JSON: ${reply.error.message}`;
+          return { kind: 'rejected', error: { code: INVALID_PARAMS, message } };
+        }
         const failure = failureOf(reply.error, this.transport);
         return { kind: 'failed', sent: failure.code !== 'session-lost' && !certainlyNotSent(reply.error), failure };
       }
