@@ -6,6 +6,11 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** What was to be a string, as one. Unlike `String` it runs nothing of the value, whose `toString` may be anything. */
+export function asText(value: unknown): string {
+  return typeof value === 'object' ? Object.prototype.toString.call(value) : String(value);
+}
+
 /** The object with some members set, those that are undefined left out. */
 export function withMembers(object: JsonObject, changes: JsonObject): JsonObject {
   const changed = Object.entries(changes).filter(([key, value]) => object[key] !== value);

@@ -8,6 +8,7 @@ import {
 } from '@modelcontextprotocol/server';
 import { type ClientProfile, hasEnvelope } from '../base/envelope.ts';
 import { messageOf } from '../base/errors.ts';
+import { asText } from '../base/json.ts';
 import type { Logger } from '../base/log.ts';
 import { type Answer, type Params, Peer } from '../base/peer.ts';
 import { INVALID_PARAMS, METHOD_NOT_FOUND, REFUSED, refusal } from '../base/rpcErrors.ts';
@@ -140,7 +141,7 @@ export class Session implements ClientSession {
   }
 
   private async subscribe(call: Call): Promise<Answer> {
-    const uri = String(call.params.uri);
+    const uri = asText(call.params.uri);
     const exposed = this.ports.router.listedAs(uri);
     const before = this.subscriptions.get(exposed);
     // At once: nobody else's leaving ends what is being asked for.
@@ -152,7 +153,7 @@ export class Session implements ClientSession {
 
   /** The backend is told only when nobody else is subscribed. */
   private async unsubscribe(call: Call): Promise<Answer> {
-    const uri = this.ports.router.listedAs(String(call.params.uri));
+    const uri = this.ports.router.listedAs(asText(call.params.uri));
     this.subscriptions.delete(uri);
     if (this.ports.clients.isWanted(uri, this)) return result({});
     const answer = await this.ports.router.ofResource('resources/unsubscribe', call);
@@ -162,7 +163,7 @@ export class Session implements ClientSession {
   }
 
   private setLogLevel(params: Params): Answer {
-    const level = String(params.level);
+    const level = asText(params.level);
     if (!LOGGING_LEVELS.includes(level))
       return refusal(INVALID_PARAMS, `Unknown log level: ${level}; one of ${LOGGING_LEVELS.join(', ')}`);
     this.profile = { ...this.profile, logLevel: level };

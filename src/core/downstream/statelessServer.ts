@@ -4,7 +4,7 @@ import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import { asModernResult, type ClientProfile, MODERN_VERSION, metaOf, openEnvelope, tagged } from '../base/envelope.ts';
-import { isObject } from '../base/json.ts';
+import { asText, isObject } from '../base/json.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
 import {
   INVALID_PARAMS,
@@ -135,7 +135,7 @@ export class StatelessServer implements Disposable {
     const { clients, router } = this.ports;
     const sessionId = randomUUID();
     const { resourceSubscriptions, ...wanted } = params.notifications;
-    const uris = Array.isArray(resourceSubscriptions) ? resourceSubscriptions.map(String) : [];
+    const uris = Array.isArray(resourceSubscriptions) ? resourceSubscriptions.map(asText) : [];
     const lists = Object.keys(CHANGES).filter(each => wanted[each] === true);
     const methods = new Set(['notifications/resources/updated', ...lists.map(each => CHANGES[each])]);
     const notify = (method: string, about: Params | undefined) => {

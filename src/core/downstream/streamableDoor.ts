@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import { hasEnvelope, MODERN_VERSION } from '../base/envelope.ts';
 import { Emitter } from '../base/event.ts';
+import { asText } from '../base/json.ts';
 import type { Params } from '../base/peer.ts';
 import { INVALID_REQUEST, REFUSED, SESSION_NOT_FOUND } from '../base/rpcErrors.ts';
 import { type Door, type Role, refuse, refuseNew, type Visit } from './door.ts';
@@ -113,7 +114,7 @@ export class StreamableDoor implements Door {
     }
     const { id, method, params = {} } = message;
     if (method === 'tools/call') {
-      const tool = (await this.sessionOptions(role).ports.catalog()).tools.get(String(params.name));
+      const tool = (await this.sessionOptions(role).ports.catalog()).tools.get(asText(params.name));
       const mismatch = paramRefusal(request.headers, tool?.definition.inputSchema, { id, params });
       if (mismatch) return refuse(response, mismatch.status, mismatch.message, mismatch.code, id);
     }

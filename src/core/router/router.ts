@@ -2,7 +2,7 @@
 //            one MCP session           which backend  one backend's life      one MCP client session
 import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
-import { isObject } from '../base/json.ts';
+import { asText, isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Answer, Params } from '../base/peer.ts';
 import { INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, refusal } from '../base/rpcErrors.ts';
@@ -87,7 +87,7 @@ export class Router {
 
   /** `tools/call`, by exposed name or one of its older spellings. */
   callTool(call: Call): Promise<Answer> {
-    const name = String(call.params.name);
+    const name = asText(call.params.name);
     return this.route(call, {
       method: 'tools/call',
       name,
@@ -101,7 +101,7 @@ export class Router {
 
   /** `prompts/get`, by exposed name. */
   getPrompt(call: Call): Promise<Answer> {
-    const name = String(call.params.name);
+    const name = asText(call.params.name);
     return this.route(call, {
       method: 'prompts/get',
       name,
@@ -114,7 +114,7 @@ export class Router {
 
   /** `resources/read`, `resources/subscribe` and `resources/unsubscribe`, by exposed URI. */
   ofResource(method: 'resources/read' | 'resources/subscribe' | 'resources/unsubscribe', call: Call): Promise<Answer> {
-    const uri = String(call.params.uri);
+    const uri = asText(call.params.uri);
     let original = uri;
     return this.route(call, {
       method,
@@ -160,7 +160,7 @@ export class Router {
    * with the backend that has it.
    */
   ofTask(method: 'tasks/get' | 'tasks/result' | 'tasks/update' | 'tasks/cancel', call: Call): Promise<Answer> {
-    const exposedId = String(call.params.taskId);
+    const exposedId = asText(call.params.taskId);
     const task = originalTask(exposedId);
     return this.route(call, {
       method,

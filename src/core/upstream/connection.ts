@@ -11,7 +11,7 @@ import {
   untagged,
 } from '../base/envelope.ts';
 import { messageOf } from '../base/errors.ts';
-import { isObject } from '../base/json.ts';
+import { asText, isObject } from '../base/json.ts';
 import { type Answer, type Params, Peer, type Reply } from '../base/peer.ts';
 import { RecentMap } from '../base/recentMap.ts';
 import { INVALID_PARAMS, METHOD_NOT_FOUND, refusal } from '../base/rpcErrors.ts';
@@ -349,7 +349,7 @@ export class Connection {
     if (method === ACKNOWLEDGED) this.changes?.acknowledge();
     else if (method !== 'notifications/progress') {
       this.ports.onNotification(method, untagged(params), this.callsOn(relatedId));
-    } else if (params) this.progress.get(String(params.progressToken))?.(params);
+    } else if (params) this.progress.get(asText(params.progressToken))?.(params);
   }
 
   /** Gives a request that asks for progress a token of our own; its notifications carry the caller's again. */
