@@ -13,7 +13,7 @@ import { type Addition, Configuration, type ConfigurationOptions } from './confi
 import type { Present, ServingPorts } from './downstream/dispatch.ts';
 import type { Door, Role } from './downstream/door.ts';
 import { EditorView } from './downstream/editorView.ts';
-import { HttpListener, type HttpListenerOptions } from './downstream/httpListener.ts';
+import { type AnsweredRequest, HttpListener, type HttpListenerOptions } from './downstream/httpListener.ts';
 import { ManagementApi } from './downstream/managementApi.ts';
 import { callManagementTool, levelFor, limitedTo } from './downstream/managementTools.ts';
 import { type ProbePorts, probes } from './downstream/probes.ts';
@@ -25,7 +25,9 @@ import { KeptCatalog } from './keptCatalog.ts';
 import { digest } from './listFeed.ts';
 import { LiveCatalog } from './liveCatalog.ts';
 import { createManagement } from './management.ts';
+import type { Metrics } from './metrics.ts';
 import type { Changes } from './overlay.ts';
+import { findTool } from './router/candidates.ts';
 import { type Caller, ClientRequests } from './router/clientRequests.ts';
 import type { Decision } from './router/decisions.ts';
 import type { Explanation } from './router/explain.ts';
@@ -100,6 +102,7 @@ export class Gateway implements Disposable {
   private readonly disposables = new DisposableStore();
   private readonly changed = new Emitter();
   private readonly logged = new Emitter<{ readonly backend: string; readonly line: string }>();
+  private readonly decided = new Emitter<Decision>();
   private readonly announce: Debounced;
   private readonly catalog: LiveCatalog;
   private readonly configuration: Configuration;
@@ -109,11 +112,14 @@ export class Gateway implements Disposable {
   private isDraining = false;
   private editor: EditorView | undefined;
   private kept: KeptCatalog | undefined;
+  private metrics: Promise<Metrics> | undefined;
 
   /** Anything in the snapshot may differ; at most ten times a second. */
   readonly onDidChange = this.changed.event;
   /** A line of a backend's stderr, or about its life. */
   readonly onDidLogBackend = this.logged.event;
+  /** A client's request has ended, and this is how it went. */
+  readonly onDidDecide = this.decided.event;
 
   constructor(options: GatewayOptions) {
     this.options = options;
@@ -138,7 +144,10 @@ export class Gateway implements Disposable {
       clock,
       exposure,
       clients: this.clients,
-      onDecision: () => this.announce.trigger(),
+      onDecision: decision => {
+        this.decided.fire(decision);
+        this.announce.trigger();
+      },
       surroundings: () => ({
         catalog: this.catalog.ofBackends,
         backends: this.backends.all,
@@ -330,11 +339,17 @@ export class Gateway implements Disposable {
     const ports = { admin: this.servingPorts('admin'), read: this.servingPorts('read') };
     const sessionOptions = (role: Role) => ({ ports: ports[role], log, present });
     const doors: Door[] = [new StreamableDoor(clock, sessionOptions)];
-    if (clients === 'any') {
+    const metrics = clients === 'any' ? await this.observed() : undefined;
+    if (metrics) {
       doors.push(new SseDoor(clock, sessionOptions));
-      doors.push(this.managementApi(), probes(this.probePorts()));
+      doors.push(this.managementApi(), probes(this.probePorts()), metrics);
     }
-    const listener = await HttpListener.listen({ ...options, allowedHosts, allowedOrigins }, doors, clock, log);
+    const onAnswered = (answered: AnsweredRequest) => {
+      metrics?.answered(answered);
+      options.onAnswered?.(answered);
+    };
+    const listening = { ...options, allowedHosts, allowedOrigins, onAnswered };
+    const listener = await HttpListener.listen(listening, doors, clock, log);
     this.listeners.add(listener);
     return listener;
   }
@@ -447,6 +462,21 @@ export class Gateway implements Disposable {
       clock,
       document: async () => (await import('./openApi.ts')).createOpenApi(serverInfo),
     });
+  }
+
+  /** What Prometheus can ask for; loaded for those who serve it. */
+  private observed(): Promise<Metrics> {
+    this.metrics ??= import('./metrics.ts').then(({ Metrics }) => {
+      const metrics = new Metrics({
+        version: this.options.serverInfo.version,
+        snapshot: () => this.snapshot(),
+        sessions: () => [...this.listeners].reduce((sum, { sessionCount }) => sum + sessionCount, 0),
+        exposedTool: name => findTool(this.catalog.ofBackends, name)?.exposedName,
+      });
+      this.onDidDecide(decision => metrics.decided(decision));
+      return metrics;
+    });
+    return this.metrics;
   }
 
   private probePorts(): ProbePorts {

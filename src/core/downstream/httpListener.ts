@@ -43,6 +43,10 @@ export interface AnsweredRequest {
   readonly status: number;
   /** Undefined: it was not let in. */
   readonly role: Role | undefined;
+  /** The path of the door that it came to, as the door names it; undefined: there is none. */
+  readonly door: string | undefined;
+  /** Of the client's end; undefined: it was gone at once. */
+  readonly address: string | undefined;
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly ms: number;
@@ -57,12 +61,20 @@ const METHODS = 'GET, POST, PATCH, DELETE';
 /** Headers of answers that a page of an allowed origin may read. */
 const EXPOSED_HEADERS = 'mcp-session-id, mcp-protocol-version, retry-after, www-authenticate';
 
+/** A door at one of its paths. */
+interface Entrance {
+  readonly path: string;
+  readonly door: Door;
+}
+
 export class HttpListener {
   private readonly options: HttpListenerOptions;
   private readonly clock: Clock;
   private readonly log: Logger;
   private readonly doors: readonly Door[];
-  private readonly exact = new Map<string, Door>();
+  private readonly exact = new Map<string, Entrance>();
+  /** What stands for everything below it too. */
+  private readonly below: readonly Entrance[];
   private readonly access: Access;
   private readonly server: Server;
   /** Those that are not over. */
@@ -80,10 +92,10 @@ export class HttpListener {
     this.clock = clock;
     this.log = log;
     this.access = new Access(options, clock);
-    for (const door of doors) {
-      for (const path of door.paths) this.exact.set(path, door);
-      door.onDidChangeSessions?.(() => this.sessionsChanged.fire());
-    }
+    const entrances = doors.flatMap(door => door.paths.map(path => ({ path, door })));
+    for (const entrance of entrances) this.exact.set(entrance.path, entrance);
+    this.below = entrances.filter(({ path }) => path.length > 1 && path.endsWith('/'));
+    for (const door of doors) door.onDidChangeSessions?.(() => this.sessionsChanged.fire());
     const { stalledMs, headersMs, requestMs } = options.patience ?? PATIENCE;
     const timeouts = {
       headersTimeout: headersMs,
@@ -169,16 +181,27 @@ export class HttpListener {
 
   private async receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let role: Role | undefined;
+    const target = targetOf(request);
+    const [, path = '', query = ''] = /^([^?]*)\??(.*)$/.exec(target ?? '') ?? [];
+    const entrance = this.entranceAt(path);
     const at = this.clock.now();
+    const address = request.socket.remoteAddress;
     this.responses.add(response);
     response.once('close', () => {
       this.responses.delete(response);
       const status = response.headersSent ? response.statusCode : 0;
-      this.options.onAnswered?.({ request, status, role, at, ms: this.clock.now() - at });
+      this.options.onAnswered?.({
+        request,
+        status,
+        role,
+        door: entrance?.path,
+        address,
+        at,
+        ms: this.clock.now() - at,
+      });
     });
     if (this.isDraining) closeWith(response);
     try {
-      const target = targetOf(request);
       if (target === undefined) return refuse(response, 400, 'Bad request: it does not say for one host alone');
       if (!this.access.isTrusted(request))
         return refuse(response, 403, 'Forbidden: the Host or Origin header is not allowed here');
@@ -187,9 +210,8 @@ export class HttpListener {
         response.setHeader('accept-encoding', 'identity');
         return refuse(response, 415, 'Unsupported content encoding: send the body as it is');
       }
-      const [, path = '', query = ''] = /^([^?]*)\??(.*)$/.exec(target) ?? [];
-      const door = this.doorAt(path);
-      if (!door) return refuse(response, 404, 'Not found');
+      if (!entrance) return refuse(response, 404, 'Not found');
+      const { door } = entrance;
       role = door.isPublic ? 'read' : this.admitted(request, response);
       if (role) await door.visit({ request, response, path, query: new URLSearchParams(query), role });
     } catch (error) {
@@ -202,12 +224,9 @@ export class HttpListener {
     }
   }
 
-  private doorAt(path: string): Door | undefined {
+  private entranceAt(path: string): Entrance | undefined {
     const exact = this.exact.get(path) ?? (path.endsWith('/') ? this.exact.get(path.slice(0, -1)) : undefined);
-    if (exact) return exact;
-    return this.doors.find(({ paths }) =>
-      paths.some(each => each.length > 1 && each.endsWith('/') && path.startsWith(each)),
-    );
+    return exact ?? this.below.find(each => path.startsWith(each.path));
   }
 
   /** For a web page of an allowed origin; true: it only asked whether it may (CORS). */

@@ -50,9 +50,11 @@ export class Decisions {
   private readonly ring: Decision[] = [];
   private count = 0;
 
-  add(decision: Omit<Decision, 'id'>): void {
-    this.ring[this.count % KEPT] = { id: this.count + 1, ...decision };
+  add(unnumbered: Omit<Decision, 'id'>): Decision {
+    const decision = { id: this.count + 1, ...unnumbered };
+    this.ring[this.count % KEPT] = decision;
     this.count += 1;
+    return decision;
   }
 
   /** Newest first. */

@@ -61,7 +61,7 @@ export interface RouterPorts {
   /** What is chosen from, as it is now. */
   surroundings(): Surroundings;
   /** There is another of the {@link Router.decisions}. */
-  onDecision(): void;
+  onDecision(decision: Decision): void;
 }
 
 /** Decides which backend answers a request, and gets the answer. */
@@ -226,8 +226,7 @@ export class Router {
     const { retry } = this.ports.surroundings().routing;
     const record = new DecisionRecord(request.method, request.name, clock);
     const conclude = (outcome: Decision['outcome'], answer: Answer): Answer => {
-      this.decisions.add(record.concluded(outcome));
-      this.ports.onDecision();
+      this.ports.onDecision(this.decisions.add(record.concluded(outcome)));
       return answer;
     };
 
