@@ -5,7 +5,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { systemClock } from '../core/base/clock.ts';
 import type { Logger } from '../core/base/log.ts';
 import type { Environment } from '../core/config/environment.ts';
-import { Gateway } from '../core/gateway.ts';
+import { Gateway, type Tracing } from '../core/gateway.ts';
 import { findConfigFile } from './configFile.ts';
 
 /**
@@ -17,7 +17,7 @@ export function openGateway(
   config: string | undefined,
   environment: Environment,
   log: Logger,
-  { persist = false } = {},
+  { persist = false, tracing }: { readonly persist?: boolean; readonly tracing?: Tracing | undefined } = {},
 ): Gateway {
   const { env } = process;
   const cwd = process.cwd();
@@ -38,6 +38,7 @@ export function openGateway(
     environment: async () => env,
     serverInfo: { name, title: name, version: manifest.version },
     clock: systemClock,
+    tracing,
     log,
   });
   process.once('exit', () => gateway.dispose());

@@ -9,6 +9,11 @@ import type { ServeArgs } from './args.ts';
 import { type CertificateFiles, entranceOf, readCertificate } from './entrance.ts';
 import { onStopSignal, openGateway } from './openGateway.ts';
 import { createStderrLog } from './stderrLog.ts';
+import { openTracing } from './tracing.ts';
+
+/** Whatever the collector does, everything is gone 9 s after a signal. */
+const STOPPED_MS = 8500;
+const LAST_SPANS_MS = 2000;
 
 /** Runs the router until a signal, or on stdio its client, ends it. The exit code: 0, 1 cannot listen, 2 bad configuration. */
 export async function serve(args: ServeArgs): Promise<number> {
@@ -16,7 +21,8 @@ export async function serve(args: ServeArgs): Promise<number> {
   const entrance = await entranceOf(args, environment);
   const stdout = takeStdout();
   const log = createStderrLog(args.logLevel, { timestamps: true });
-  const gateway = openGateway(args.config, environment, log, { persist: args.persist });
+  const tracing = await openTracing(process.env, log);
+  const gateway = openGateway(args.config, environment, log, { persist: args.persist, tracing });
   const stopRequested = new Promise<void>(resolve => {
     let asked = false;
     onStopSignal(exitCode => {
@@ -45,7 +51,9 @@ export async function serve(args: ServeArgs): Promise<number> {
     log.info(`Serving ${gateway.snapshot().configFile} on stdio`);
     await Promise.race([gateway.serveStdio(process.stdin, stdout), stopRequested]);
   }
+  const stoppingAt = systemClock.now();
   await gateway.stop();
+  await tracing?.close(Math.max(0, Math.min(LAST_SPANS_MS, stoppingAt + STOPPED_MS - systemClock.now())));
   return 0;
 }
 

@@ -34,6 +34,7 @@ import type { Explanation } from './router/explain.ts';
 import { Exposure } from './router/exposure.ts';
 import { introduce } from './router/introduction.ts';
 import { Router } from './router/router.ts';
+import type { Tracing } from './router/tracing.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
 import type { Backend } from './upstream/backend.ts';
 import type { BackendPorts } from './upstream/backendPorts.ts';
@@ -43,6 +44,7 @@ import { type TryReport, tryBackend } from './upstream/tryBackend.ts';
 import { Watchdog } from './upstream/watchdog.ts';
 
 export type { HttpListener } from './downstream/httpListener.ts';
+export type { CallTrace, Tracing } from './router/tracing.ts';
 export type { Snapshot } from './snapshot.ts';
 export type { TryReport } from './upstream/tryBackend.ts';
 
@@ -59,6 +61,8 @@ export interface GatewayOptions extends ConfigurationOptions {
   /** The parent environment of stdio backends; asked at each start of one. */
   readonly environment: () => Promise<NodeJS.ProcessEnv>;
   readonly serverInfo: { readonly name: string; readonly title: string; readonly version: string };
+  /** Undefined: nobody looks at traces. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** The router itself, apart from its backends. Moments are milliseconds since the epoch. */
@@ -148,6 +152,7 @@ export class Gateway implements Disposable {
         this.decided.fire(decision);
         this.announce.trigger();
       },
+      tracing: options.tracing,
       surroundings: () => ({
         catalog: this.catalog.ofBackends,
         backends: this.backends.all,
@@ -348,7 +353,8 @@ export class Gateway implements Disposable {
       metrics?.answered(answered);
       options.onAnswered?.(answered);
     };
-    const listening = { ...options, allowedHosts, allowedOrigins, onAnswered };
+    const readsTraceContext = this.options.tracing !== undefined;
+    const listening = { ...options, allowedHosts, allowedOrigins, readsTraceContext, onAnswered };
     const listener = await HttpListener.listen(listening, doors, clock, log);
     this.listeners.add(listener);
     return listener;

@@ -3,6 +3,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import type { RequestId } from '@modelcontextprotocol/server';
 import type { Event } from '../base/event.ts';
 import { REFUSED } from '../base/rpcErrors.ts';
+import type { TraceContext } from '../base/traceContext.ts';
 
 /** `read` uses what is there; `admin` also changes the router. */
 export type Role = 'read' | 'admin';
@@ -16,6 +17,8 @@ export interface Visit {
   readonly query: URLSearchParams;
   /** What the token that it brought allows; `admin` where none is asked for. */
   readonly role: Role;
+  /** Where its headers say that it belongs; undefined: they do not, or nobody looks at traces. */
+  readonly traceContext?: TraceContext | undefined;
 }
 
 /** One of the things that are served at a port. */

@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import { messageOf, UserError } from '../base/errors.ts';
 import { Emitter } from '../base/event.ts';
 import type { Logger } from '../base/log.ts';
+import { traceContextIn } from '../base/traceContext.ts';
 import { Access, type AccessOptions } from './access.ts';
 import { type Door, type Role, refuse } from './door.ts';
 
@@ -16,6 +17,8 @@ export interface HttpListenerOptions extends AccessOptions {
   readonly tls?: Certificate | undefined;
   /** What a wrong or missing token is answered. VS Code takes 401 for the beginning of a sign-in. Default 401. */
   readonly missingTokenStatus?: 401 | 404;
+  /** Whether a request's headers tell where it belongs, if it does not do so itself. Default false. */
+  readonly readsTraceContext?: boolean;
   /** Told of every request when its response is over. */
   readonly onAnswered?: ((answered: AnsweredRequest) => void) | undefined;
   readonly patience?: Patience;
@@ -212,8 +215,9 @@ export class HttpListener {
       }
       if (!entrance) return refuse(response, 404, 'Not found');
       const { door } = entrance;
+      const traceContext = this.options.readsTraceContext ? traceContextIn(request.headers) : undefined;
       role = door.isPublic ? 'read' : this.admitted(request, response);
-      if (role) await door.visit({ request, response, path, query: new URLSearchParams(query), role });
+      if (role) await door.visit({ request, response, path, query: new URLSearchParams(query), role, traceContext });
     } catch (error) {
       const said = `HTTP: ${request.method} ${pathOf(request)} failed: ${messageOf(error)}`;
       // A client that leaves in the middle of its request has done nothing that anybody has to look into.

@@ -10,6 +10,7 @@ import {
 } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
 import { INVALID_REQUEST, PARSE_ERROR, REFUSED } from '../base/rpcErrors.ts';
+import { inTraceContext } from '../base/traceContext.ts';
 import { errorBody, refuse, type Visit } from './door.ts';
 
 /** How long the rest of a body that was refused is still taken, and dropped. */
@@ -19,7 +20,7 @@ const TOO_LARGE = `Payload too large: at most ${MAX_BODY_BYTES} bytes`;
 
 /** The messages that a POST brings; undefined: they cannot be taken, and it has been answered why. */
 export async function takeMessages(
-  { request, response }: Visit,
+  { request, response, traceContext }: Visit,
   clock: Clock,
 ): Promise<readonly JSONRPCMessage[] | undefined> {
   if (!isJson(request)) {
@@ -32,7 +33,10 @@ export async function takeMessages(
     return undefined;
   }
   const parsed = parseBody(body);
-  if ('messages' in parsed) return parsed.messages;
+  if ('messages' in parsed) {
+    const { messages } = parsed;
+    return traceContext ? messages.map(message => inTraceContext(message, traceContext)) : messages;
+  }
   refuse(response, 400, parsed.refusal, parsed.code, parsed.id);
   return undefined;
 }

@@ -20,6 +20,7 @@ import { type Explanation, explainTool } from './explain.ts';
 import { type Exposure, originalTask } from './exposure.ts';
 import { withSignedQuestions } from './signature.ts';
 import { exposedNamespace } from './toolNames.ts';
+import type { Tracing } from './tracing.ts';
 import { matchesTemplate } from './uriTemplates.ts';
 
 /** A client's request, and all that it brings with it. */
@@ -62,6 +63,8 @@ export interface RouterPorts {
   surroundings(): Surroundings;
   /** There is another of the {@link Router.decisions}. */
   onDecision(decision: Decision): void;
+  /** Undefined: nobody looks at traces. */
+  readonly tracing: Tracing | undefined;
 }
 
 /** Decides which backend answers a request, and gets the answer. */
@@ -225,8 +228,11 @@ export class Router {
     const { clock } = this.ports;
     const { retry } = this.ports.surroundings().routing;
     const record = new DecisionRecord(request.method, request.name, clock);
+    const trace = this.ports.tracing?.begin(request.method, request.name, call);
     const conclude = (outcome: Decision['outcome'], answer: Answer): Answer => {
-      this.ports.onDecision(this.decisions.add(record.concluded(outcome)));
+      const decision = this.decisions.add(record.concluded(outcome));
+      trace?.end(decision, answer);
+      this.ports.onDecision(decision);
       return answer;
     };
 
@@ -266,8 +272,10 @@ export class Router {
       const { candidate, permit } = admitted;
       const at = clock.now();
       const params = { ...request.paramsFor(candidate.originalName), ...(pin && { requestState: pin.state }) };
-      const outcome = await candidate.backend.request(request.method, params, call);
+      const attempt = trace?.attempt(candidate.backend.name, params);
+      const outcome = await candidate.backend.request(request.method, attempt?.params ?? params, call);
       permit.settle(verdictOf(outcome));
+      attempt?.end(outcome);
       record.attempted(candidate.backend.name, at, outcome);
       attempts += 1;
       tried.add(candidate.backend);
