@@ -1,6 +1,7 @@
 // How a backend is reached: `command`, `url` or `source` of an entry made into one Launch.
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
+import * as querystring from 'node:querystring';
 import { messageOf } from '../base/errors.ts';
 import { parseEnvFile } from './envFile.ts';
 import type { BackendEntry, Launch } from './schema.ts';
@@ -70,7 +71,15 @@ export function sourceNames(source: string): { readonly name: string; readonly n
 function remote({ headers, type, enabled }: BackendEntry, url: string, key: 'url' | 'source'): Launch | LaunchError {
   const isAddress = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
   if (enabled && !isAddress) return { kind: 'error', key, message: `${key} must be an http:// or https:// address` };
-  return { kind: 'remote', url, headers, type };
+  const address = isAddress ? new URL(url) : undefined;
+  if (!address?.username && !address?.password) return { kind: 'remote', url, headers, type };
+  // As browsers and curl send it (RFC 7617). Left in the URL, `fetch` would refuse it, in words that have all of it.
+  const credentials = `${querystring.unescape(address.username)}:${querystring.unescape(address.password)}`;
+  const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
+  address.username = '';
+  address.password = '';
+  const isSaid = Object.keys(headers).some(name => name.toLowerCase() === 'authorization');
+  return { kind: 'remote', url: address.href, headers: isSaid ? headers : { ...headers, authorization }, type };
 }
 
 function stdio(

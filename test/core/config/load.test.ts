@@ -152,6 +152,17 @@ describe('launch', () => {
     assert.deepEqual(launch('source: "@a/fs", args: [/tmp]'), stdio('npx', ['-y', '@a/fs', '/tmp']));
   });
 
+  test('a name and a password in a URL become the header that they stand for, unless there is one', () => {
+    assert.deepEqual(launch('url: "http://me:p%40ss@h/mcp?q=1"'), {
+      ...remote('http://h/mcp?q=1'),
+      headers: { authorization: `Basic ${Buffer.from('me:p@ss').toString('base64')}` },
+    });
+    assert.deepEqual(launch('url: "http://me:pass@h/mcp", headers: { Authorization: mine }'), {
+      ...remote('http://h/mcp'),
+      headers: { Authorization: 'mine' },
+    });
+  });
+
   test('numbers and booleans in args, env and headers are text as written', () => {
     assert.deepEqual(launch('command: x, args: [-p, 8080, 1.10], env: { A: true, B: 007, C: "1" }'), {
       ...stdio('x', ['-p', '8080', '1.10']),
