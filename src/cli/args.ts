@@ -37,6 +37,8 @@ export interface ServeArgs {
   /** Whether what is changed while running is kept in the file. */
   readonly persist: boolean;
   readonly logLevel: LogLevel;
+  readonly logFormat: 'pretty' | 'json';
+  readonly accessLog: boolean;
 }
 
 export interface CheckArgs {
@@ -108,6 +110,8 @@ function serveArgs(parsed: ParsedOptions): ServeArgs {
     tlsKey: parsed.value('tls-key'),
     persist: parsed.flag('persist'),
     logLevel: logLevelOf(parsed.value('log-level') ?? 'info'),
+    logFormat: logFormatOf(parsed.value('log-format') ?? 'pretty'),
+    accessLog: parsed.flag('access-log'),
   };
   if (args.noAuth && args.authTokenFile !== undefined)
     throw usageError('--no-auth and --auth-token-file exclude each other.', 'serve');
@@ -128,10 +132,17 @@ function portOf(text: string | undefined): number | undefined {
   return Number(text);
 }
 
+/** In any case, and CRITICAL too, as the older systems have it. */
 function logLevelOf(text: string): LogLevel {
-  const level = LOG_LEVELS.find(known => known === text);
+  const wanted = text.toLowerCase() === 'critical' ? 'error' : text.toLowerCase();
+  const level = LOG_LEVELS.find(known => known === wanted);
   if (!level) throw usageError(`--log-level is one of ${LOG_LEVELS.join(', ')}, not "${text}".`, 'serve');
   return level;
+}
+
+function logFormatOf(text: string): ServeArgs['logFormat'] {
+  if (text === 'pretty' || text === 'json') return text;
+  throw usageError(`--log-format is pretty or json, not "${text}".`, 'serve');
 }
 
 function callArgs(parsed: ParsedOptions): CallArgs {

@@ -32,7 +32,7 @@ export async function call(args: CallArgs): Promise<number> {
 
 /** Undefined where the configuration cannot be used, which the gateway has told. */
 async function callHere({ tool, args, config }: CallArgs, environment: Environment): Promise<CallReport | undefined> {
-  const gateway = openGateway(config, environment, createStderrLog('error', { timestamps: false }));
+  const gateway = openGateway(config, environment, createStderrLog('error', { format: 'pretty', timestamps: false }));
   const loaded = await gateway.start();
   if (!loaded.ok) return undefined;
   const report = await gateway.callTool(tool, args, new AbortController().signal);

@@ -49,6 +49,8 @@ export const ENVIRONMENT = {
   MCP_HEALTH_CHECK_TIMEOUT: 'health_check.timeout_seconds of backends that say none.',
   SWITCHYARD_INPUT_ID: `Value of an \${input:ID}; the id in capitals, with _ for other characters.`,
   NODE_EXTRA_CA_CERTS: "File of further certificate authorities, for https addresses; Node's own.",
+  OTEL_EXPORTER_OTLP_ENDPOINT:
+    "OpenTelemetry collector that traces of calls go to, over HTTP; OpenTelemetry's other variables count too.",
   NO_COLOR: 'Not empty: no colours.',
   FORCE_COLOR: 'Not empty: colours in a pipe too.',
 } as const;
@@ -98,6 +100,8 @@ SIGTERM or Ctrl-C lets calls in flight finish and ends; a second one ends at onc
       'tls-key': { value: 'FILE', help: 'The key of that certificate, in PEM.' },
       persist: { help: 'Keep in the file what is changed over HTTP or by management tools while it runs.' },
       'log-level': { value: LOG_LEVELS.join('|'), help: 'What is written to stderr. Default: info.' },
+      'log-format': { value: 'pretty|json', help: 'Lines for people, or a JSON object a line. Default: pretty.' },
+      'access-log': { help: 'Log a line for each HTTP request; nothing in it can hold a secret.' },
       help: HELP,
     },
     maxPositionals: 0,

@@ -31,6 +31,7 @@ const HTTP_ONLY = [
   'allowOrigins',
   'tlsCert',
   'tlsKey',
+  'accessLog',
 ] as const satisfies readonly (keyof ServeArgs)[];
 const DEFAULT_PORT = { http: 8000, sse: 8080 };
 

@@ -5,6 +5,7 @@ import type { Logger } from '../core/base/log.ts';
 import { readEnvironment } from '../core/config/environment.ts';
 import { watchConfig } from '../core/config/watch.ts';
 import type { HttpListener } from '../core/gateway.ts';
+import { accessLog } from './accessLog.ts';
 import type { ServeArgs } from './args.ts';
 import { type CertificateFiles, entranceOf, readCertificate } from './entrance.ts';
 import { onStopSignal, openGateway } from './openGateway.ts';
@@ -20,7 +21,7 @@ export async function serve(args: ServeArgs): Promise<number> {
   const environment = readEnvironment(process.env);
   const entrance = await entranceOf(args, environment);
   const stdout = takeStdout();
-  const log = createStderrLog(args.logLevel, { timestamps: true });
+  const log = createStderrLog(args.logLevel, { format: args.logFormat, timestamps: true });
   const tracing = await openTracing(process.env, log);
   const gateway = openGateway(args.config, environment, log, { persist: args.persist, tracing });
   const stopRequested = new Promise<void>(resolve => {
@@ -38,7 +39,8 @@ export async function serve(args: ServeArgs): Promise<number> {
 
   if (entrance.kind === 'http') {
     try {
-      const listener = await gateway.listenHttp(entrance.listen);
+      const onAnswered = args.accessLog ? accessLog(log) : undefined;
+      const listener = await gateway.listenHttp({ ...entrance.listen, onAnswered });
       if (entrance.tls) renewWithFiles(listener, entrance.tls, log);
       log.info(`Serving ${gateway.snapshot().configFile} at ${new URL(entrance.path, listener.url)}`);
     } catch (error) {

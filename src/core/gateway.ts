@@ -549,7 +549,7 @@ export class Gateway implements Disposable {
         const lines = this.lines.get(backend.name) ?? [];
         this.lines.set(backend.name, lines);
         if (lines.push(line) > LOG_LINES) lines.shift();
-        log.debug(`${backend.name}: ${line}`);
+        log.debug(`${backend.name}: ${line}`, { backend: backend.name });
         this.logged.fire({ backend: backend.name, line });
       },
       onChange: () => this.announce.trigger(),

@@ -20,12 +20,14 @@ const SERVE = {
   tlsKey: undefined,
   persist: false,
   logLevel: 'info',
+  logFormat: 'pretty',
+  accessLog: false,
 };
 
 suite('The command line', () => {
   test('reads every option of serve', () => {
     const line =
-      'serve --config a.yaml --transport sse --host ::1 --port=9000 --auth-token-file t --allow-host a --allow-host b --allow-origin o --tls-cert c --tls-key k --persist --log-level debug';
+      'serve --config a.yaml --transport sse --host ::1 --port=9000 --auth-token-file t --allow-host a --allow-host b --allow-origin o --tls-cert c --tls-key k --persist --log-level debug --log-format json --access-log';
     assert.deepEqual(parseCommandLine(line.split(' ')), {
       ...SERVE,
       config: 'a.yaml',
@@ -39,12 +41,22 @@ suite('The command line', () => {
       tlsKey: 'k',
       persist: true,
       logLevel: 'debug',
+      logFormat: 'json',
+      accessLog: true,
     });
   });
 
   test('leaves to the command what was not given', () => {
     assert.deepEqual(parseCommandLine(['serve']), SERVE);
     assert.deepEqual(parseCommandLine(['check']), { kind: 'check', config: undefined, json: false });
+  });
+
+  test("takes the older systems' log levels, in any case", () => {
+    const levels = ['DEBUG', 'Info', 'WARNING', 'ERROR', 'CRITICAL'];
+    assert.deepEqual(
+      levels.map(level => parseCommandLine(['serve', '--log-level', level])),
+      ['debug', 'info', 'warning', 'error', 'error'].map(logLevel => ({ ...SERVE, logLevel })),
+    );
   });
 
   test('takes the last of an option that was given twice', () => {
@@ -115,6 +127,7 @@ suite('The command line', () => {
     ['serve --port 65536', /^--port is a number from 0 to 65535/],
     ['serve --transport tcp', /^--transport is stdio, http or sse, not "tcp"\./],
     ['serve --transport stdio --port 1', /^--port is for HTTP/],
+    ['serve --log-format xml', /^--log-format is pretty or json, not "xml"\./],
     ['serve --log-level loud', /^--log-level is one of debug, info, warning, error, not "loud"\./],
     ['serve --no-auth --auth-token-file f', /^--no-auth and --auth-token-file exclude each other\./],
     ['call', /^The name of the tool is missing\./],

@@ -46,6 +46,8 @@ export interface AnsweredRequest {
   readonly status: number;
   /** Undefined: it was not let in. */
   readonly role: Role | undefined;
+  /** Of its URL, without the query; what is no path is left out. */
+  readonly path: string;
   /** The path of the door that it came to, as the door names it; undefined: there is none. */
   readonly door: string | undefined;
   /** Of the client's end; undefined: it was gone at once. */
@@ -195,6 +197,7 @@ export class HttpListener {
       const status = response.headersSent ? response.statusCode : 0;
       this.options.onAnswered?.({
         request,
+        path: pathOf(request),
         status,
         role,
         door: entrance?.path,
@@ -287,7 +290,7 @@ function closeWith(response: ServerResponse): void {
 
 type TlsServer = ReturnType<typeof createTlsServer>;
 
-/** What a log may show of a request: a query may hold secrets. */
+/** What a log may show of a request: a query may hold secrets, and so may a whole URL, as proxies are sent. */
 export function pathOf({ url = '' }: IncomingMessage): string {
-  return url.split('?', 1)[0] ?? '';
+  return url.startsWith('/') ? (url.split('?', 1)[0] ?? '') : '';
 }

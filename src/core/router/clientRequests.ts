@@ -135,7 +135,9 @@ export class ClientRequests {
     const { asked } = found;
     const missing = missingIn(asked.client.capabilities, method, params);
     if (missing !== undefined) {
-      this.log.warning(`${backend.name}: ${method} is refused: the client has no ${missing.name}`);
+      this.log.warning(`${backend.name}: ${method} is refused: the client has no ${missing.name}`, {
+        backend: backend.name,
+      });
       const message = `The client does not support ${missing.name}`;
       const { era } = asked.client;
       if (era === 'legacy') return refusal(METHOD_NOT_FOUND, message);
@@ -144,7 +146,7 @@ export class ClientRequests {
     if (method === 'elicitation/create' && params?.elicitationId !== undefined) {
       this.owners.set(elicitationKey(backend, params.elicitationId), asked.sessionId);
     }
-    this.log.info(`${backend.name} asks the client: ${method}`);
+    this.log.info(`${backend.name} asks the client: ${method}`, { backend: backend.name });
     // Where nobody knows which of the client's calls it is about, the clocks of all of them stand still.
     const pauses = origin.calls.filter(({ caller }) => caller.sessionId === asked.sessionId).map(call => call.pause());
     const progressToken = `switchyard-${++this.lastToken}`;
@@ -245,6 +247,7 @@ export class ClientRequests {
     this.silentUntil = this.clock.now() + 60_000;
     this.log.info(
       `${backend.name}: messages are left out while calls of several clients are in flight on its shared connection; with "session: per_client" each client gets its own`,
+      { backend: backend.name },
     );
   }
 
@@ -265,8 +268,8 @@ export class ClientRequests {
     const why = couldBeAnswered ? `${reason}${hint}` : 'no client that is connected can take it';
     const message = `${method} of backend "${backend.name}" cannot be brought to a client: ${why}`;
     // Servers ask for roots as soon as they start: while nobody is connected that is no news.
-    if (this.sessions.size === 0) this.log.debug(message);
-    else this.log.warning(message);
+    if (this.sessions.size === 0) this.log.debug(message, { backend: backend.name });
+    else this.log.warning(message, { backend: backend.name });
     return refusal(couldBeAnswered ? REFUSED : METHOD_NOT_FOUND, message);
   }
 }

@@ -428,7 +428,7 @@ export class Backend {
     this.enter({ state: { kind: 'ready', since, transport, serverName, serverVersion, pid }, connection });
     const what = `ready: ${serverName} ${serverVersion}, ${lists.tools.length} tools`;
     this.ports.onLine(this, what);
-    this.ports.log.info(`${this.name}: ${what}`);
+    this.ports.log.info(`${this.name}: ${what}`, { backend: this.name });
     this.offer.attach(connection, lists, ttlMs);
     this.told = '';
     this.checker ??= this.watch();
@@ -473,7 +473,7 @@ export class Backend {
     const retry = delay === undefined ? undefined : clock.schedule(delay, () => this.start());
     const retryAt = delay === undefined ? undefined : clock.now() + delay;
     this.ports.onLine(this, told);
-    if (told !== this.told) this.ports.log.warning(`${this.name}: ${told}`);
+    if (told !== this.told) this.ports.log.warning(`${this.name}: ${told}`, { backend: this.name });
     this.told = told;
     const state = {
       kind: 'failed',

@@ -1,0 +1,36 @@
+import type { Logger } from '../core/base/log.ts';
+import type { ListenOptions } from '../core/gateway.ts';
+
+const MOST_CHARACTERS = 120;
+/** Enough to find the lines of one session, too little to be in it. */
+const SESSION_CHARACTERS = 8;
+
+/** A line for each HTTP request that is over. Nothing that can hold a secret is in it: no query, no header but those named, no body. */
+export function accessLog(log: Logger): NonNullable<ListenOptions['onAnswered']> {
+  return ({ request, path, status, role, address = '-', ms }) => {
+    const { method = '-', headers } = request;
+    const session = headers['mcp-session-id'];
+    const fields = {
+      client: address,
+      method,
+      path: harmless(path),
+      status,
+      ms,
+      role,
+      session: typeof session === 'string' ? harmless(session).slice(0, SESSION_CHARACTERS) : undefined,
+      user_agent: headers['user-agent'] && harmless(headers['user-agent']),
+    };
+    const by = [
+      fields.role,
+      fields.session && `session ${fields.session}`,
+      fields.user_agent && `"${fields.user_agent}"`,
+    ];
+    const what = `${address} ${method} ${fields.path} ${status === 0 ? 'unanswered' : status} ${ms} ms`;
+    log.info([what, ...by.filter(each => each !== undefined)].join(' '), fields);
+  };
+}
+
+/** As clients may write it, in characters that cannot be taken for anything else. */
+function harmless(text: string): string {
+  return text.replace(/[^\x20-\x7e]|["\\]/g, '?').slice(0, MOST_CHARACTERS);
+}
