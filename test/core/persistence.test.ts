@@ -102,6 +102,23 @@ describe('With --persist, what is changed over HTTP is in the file', () => {
     });
   }
 
+  it('without what is ignored, and one change after the other', async t => {
+    const gateway = await startGateway(t, FILES['backends: in YAML'], { persist: true });
+    const send = rest(gateway);
+    const routes = [{ pattern: '*', wait: 1 }];
+    const a = { command, args, tags: [1], routes };
+    const added = await send('POST', '/mcp_servers', { mcpServers: { a } });
+    assert.deepEqual(added.body.warnings, { a: ['unknown key tags', 'unknown key routes[0].wait'] });
+    assert.doesNotMatch(await readFile(gateway.configFile, 'utf8'), /tags|wait/);
+    const removed = await Promise.all([1, 2].map(() => send('DELETE', '/mcp_servers/a')));
+    assert.deepEqual(
+      removed.map(({ status }) => status),
+      [200, 404],
+    );
+    const again = await Promise.all([1, 2].map(() => send('POST', '/mcp_servers', { mcpServers: { a } })));
+    assert.deepEqual(again.map(({ status }) => status).toSorted(), [200, 500]);
+  });
+
   it('and a file that cannot be changed is said to be the reason', async t => {
     const gateway = await startGateway(t, FILES['backends: in YAML'], { persist: true });
     await writeFile(gateway.configFile, 'backends: [');
