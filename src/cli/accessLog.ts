@@ -13,7 +13,7 @@ export function accessLog(log: Logger): NonNullable<ListenOptions['onAnswered']>
     const fields = {
       client: address,
       method,
-      path: harmless(path),
+      path: harmless(path) || '-',
       status,
       ms,
       role,

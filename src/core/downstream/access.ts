@@ -34,11 +34,18 @@ const MAX_FAILURES = 20;
 const WINDOW_MS = 60_000;
 const MAX_ADDRESSES = 10_000;
 
+interface KnownToken {
+  readonly role: Role;
+  readonly digest: Buffer;
+}
+
 export class Access {
   private readonly clock: Clock;
   private readonly hosts: readonly string[];
   private readonly origins: readonly string[];
-  private readonly tokens: readonly { readonly role: Role; readonly digest: Buffer }[];
+  private readonly tokens: readonly KnownToken[];
+  /** What was let in, by address. */
+  private readonly known = new RecentMap<string, Set<KnownToken>>(MAX_ADDRESSES);
   private readonly failures = new RecentMap<string, { readonly since: number; readonly count: number }>(MAX_ADDRESSES);
 
   constructor({ host, tokens = [], allowedHosts = [], allowedOrigins = [] }: AccessOptions, clock: Clock) {
@@ -64,9 +71,11 @@ export class Access {
     if (brought === undefined) return { kind: 'unauthorized' };
     const address = socket.remoteAddress ?? '';
     const retryAfterMs = this.limitedFor(address);
-    const role = this.roleOf(brought);
-    // All programs of this machine share the loopback address: a wrong one does not shut the others out.
-    if (role && (retryAfterMs === 0 || isLoopback(address))) return { kind: 'admitted', role };
+    const token = this.tokenIn(brought);
+    if (token && (retryAfterMs === 0 || this.isKnown(address, token))) {
+      this.known.set(address, (this.known.get(address) ?? new Set()).add(token));
+      return { kind: 'admitted', role: token.role };
+    }
     if (retryAfterMs > 0) return { kind: 'limited', retryAfterSeconds: Math.ceil(retryAfterMs / 1000) };
     this.fail(address);
     return { kind: 'unauthorized' };
@@ -79,9 +88,17 @@ export class Access {
   }
 
   /** Every token is compared, in the same time whatever was brought. */
-  private roleOf(brought: string): Role | undefined {
+  private tokenIn(brought: string): KnownToken | undefined {
     const candidate = digest(brought);
-    return this.tokens.filter(({ digest }) => timingSafeEqual(digest, candidate))[0]?.role;
+    return this.tokens.filter(({ digest }) => timingSafeEqual(digest, candidate))[0];
+  }
+
+  /**
+   * Whether a token is no guess. Those behind one address may be many, and one of them with a wrong token does not shut out the
+   * others: who was let in before still is, and so are all programs of this machine.
+   */
+  private isKnown(address: string, token: KnownToken): boolean {
+    return isLoopback(address) || this.known.get(address)?.has(token) === true;
   }
 
   private limitedFor(address: string): number {

@@ -197,7 +197,7 @@ export class HttpListener {
       const status = response.headersSent ? response.statusCode : 0;
       this.options.onAnswered?.({
         request,
-        path: pathOf(request),
+        path,
         status,
         role,
         door: entrance?.path,
@@ -222,7 +222,7 @@ export class HttpListener {
       role = door.isPublic ? 'read' : this.admitted(request, response);
       if (role) await door.visit({ request, response, path, query: new URLSearchParams(query), role, traceContext });
     } catch (error) {
-      const said = `HTTP: ${request.method} ${pathOf(request)} failed: ${messageOf(error)}`;
+      const said = `HTTP: ${request.method} ${path} failed: ${messageOf(error)}`;
       // A client that leaves in the middle of its request has done nothing that anybody has to look into.
       if (request.errored) return this.log.debug(said);
       this.log.warning(said);
@@ -289,8 +289,3 @@ function closeWith(response: ServerResponse): void {
 }
 
 type TlsServer = ReturnType<typeof createTlsServer>;
-
-/** What a log may show of a request: a query may hold secrets, and so may a whole URL, as proxies are sent. */
-export function pathOf({ url = '' }: IncomingMessage): string {
-  return url.startsWith('/') ? (url.split('?', 1)[0] ?? '') : '';
-}
