@@ -9,7 +9,7 @@ import {
   SUBSCRIPTION_ID_META_KEY,
   SUPPORTED_PROTOCOL_VERSIONS,
 } from '@modelcontextprotocol/client';
-import { isObject } from './json.ts';
+import { asText, isObject } from './json.ts';
 import type { Params } from './peer.ts';
 
 /** Legacy: revisions to 2025-11-25, with `initialize` and sessions. Modern: 2026-07-28, where each request stands alone. */
@@ -54,7 +54,7 @@ export function hasEnvelope(params: Params | undefined): boolean {
 /** The revision that an envelope names; undefined: there is no envelope. */
 export function versionIn(params: Params | undefined): string | undefined {
   const version = metaOf(params)?.[PROTOCOL_VERSION_META_KEY];
-  return version === undefined || SUPPORTED_PROTOCOL_VERSIONS.includes(String(version)) ? undefined : String(version);
+  return version === undefined || SUPPORTED_PROTOCOL_VERSIONS.includes(asText(version)) ? undefined : asText(version);
 }
 
 /** The client that speaks in an envelope, and the params without it. */

@@ -1,5 +1,5 @@
 // What VS Code needs to take a tool, and to show whose it is. For the sessions of the editor's own listener only.
-import { isObject, type JsonObject, mapElements, withMembers } from '../base/json.ts';
+import { asText, isObject, type JsonObject, mapElements, withMembers } from '../base/json.ts';
 import { exposedNamespace } from '../router/toolNames.ts';
 import { fitSchema } from './editorSchema.ts';
 
@@ -20,7 +20,7 @@ export interface FitTool {
 export function fitForEditor(tool: JsonObject, { namespace, icon }: EditorOptions): FitTool {
   const { schema, problem } = fitSchema(tool.inputSchema);
   const annotations = isObject(tool.annotations) ? tool.annotations : {};
-  const title = textOf(tool.title) ?? textOf(annotations.title) ?? readable(String(tool.name), namespace);
+  const title = textOf(tool.title) ?? textOf(annotations.title) ?? readable(asText(tool.name), namespace);
   const changed: Record<string, unknown> = { inputSchema: schema, title: withNamespace(title, namespace) };
   // VS Code prefers this one.
   if (annotations.title !== undefined)

@@ -1,6 +1,6 @@
 import type { Era } from '../base/envelope.ts';
 import { groupBy } from '../base/groupBy.ts';
-import { isObject } from '../base/json.ts';
+import { asText, isObject } from '../base/json.ts';
 import type { BackendConfig, RoutingConfig } from '../config/schema.ts';
 import type { Backend } from '../upstream/backend.ts';
 import type { Item } from '../upstream/lists.ts';
@@ -124,7 +124,7 @@ function offersOf(
 }
 
 function nameOf(item: Item): string {
-  return String(item.name);
+  return asText(item.name);
 }
 
 /**
@@ -156,7 +156,7 @@ function located(backends: readonly Backend[], list: 'resources' | 'templates', 
   for (const backend of backends) {
     const pool = exposedNamespace(backend.config.namespace);
     for (const item of backend.lists[list]) {
-      const originalName = String(item[key]);
+      const originalName = asText(item[key]);
       const holder = entries.get(originalName);
       const isOwn = !holder || holder.pool === pool;
       const exposedName = isOwn && !isNamespaced(originalName) ? originalName : inNamespace(pool, originalName);

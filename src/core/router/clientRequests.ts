@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { metaOf, USUAL_LOG_LEVEL } from '../base/envelope.ts';
 import { groupBy } from '../base/groupBy.ts';
-import { isObject } from '../base/json.ts';
+import { asText, isObject } from '../base/json.ts';
 import type { Logger } from '../base/log.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
 import { RecentMap } from '../base/recentMap.ts';
@@ -161,7 +161,7 @@ export class ClientRequests {
 
   /** A client tells how far it is with what a backend asked of it. */
   progress(params: Params | undefined, from: string): void {
-    const asking = this.asking.get(String(params?.progressToken));
+    const asking = this.asking.get(asText(params?.progressToken));
     if (asking?.sessionId !== from) return;
     const { backend, token, sessionId } = asking;
     void backend.notify('notifications/progress', { ...params, progressToken: token }, sessionId);
@@ -173,10 +173,10 @@ export class ClientRequests {
     switch (method) {
       case 'notifications/resources/updated':
         // What came together with an answer is for the client that the answer is still on its way to.
-        setImmediate(() => this.resourceUpdated(String(exposed?.uri), exposed, origin));
+        setImmediate(() => this.resourceUpdated(asText(exposed?.uri), exposed, origin));
         return;
       case 'notifications/tasks/status':
-        setImmediate(() => this.ownerOf(String(exposed?.taskId))?.notify(method, exposed));
+        setImmediate(() => this.ownerOf(asText(exposed?.taskId))?.notify(method, exposed));
         return;
       case 'notifications/elicitation/complete':
         setImmediate(() => this.ownerOf(elicitationKey(backend, params?.elicitationId))?.notify(method, exposed));
@@ -216,7 +216,7 @@ export class ClientRequests {
   private askedFor(params: Params | undefined, { calls, sessionId }: Origin): { asked: Caller } | { refusal: string } {
     const byClient = groupBy(calls, ({ caller }) => caller.sessionId);
     const task = metaOf(params)?.[RELATED_TASK];
-    const owner = sessionId ?? (isObject(task) ? this.owners.get(String(task.taskId)) : undefined);
+    const owner = sessionId ?? (isObject(task) ? this.owners.get(asText(task.taskId)) : undefined);
     if (owner === undefined && byClient.size > 1) {
       return { refusal: `calls of ${byClient.size} clients are in flight on its shared connection` };
     }
@@ -319,5 +319,5 @@ function elicitationKey(backend: Backend, elicitationId: unknown): string {
 /** In the modern era a client that names no level wants no messages. */
 function wants({ client: { era, logLevel } }: Caller, params: Params | undefined): boolean {
   if (logLevel === undefined) return era === 'legacy';
-  return LOGGING_LEVELS.indexOf(String(params?.level)) >= LOGGING_LEVELS.indexOf(logLevel);
+  return LOGGING_LEVELS.indexOf(asText(params?.level)) >= LOGGING_LEVELS.indexOf(logLevel);
 }

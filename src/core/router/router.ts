@@ -138,7 +138,7 @@ export class Router {
     const ref = call.params.ref as Params | undefined;
     const isPrompt = ref?.type === 'ref/prompt';
     const key = isPrompt ? 'name' : 'uri';
-    const name = String(ref?.[key]);
+    const name = asText(ref?.[key]);
     const entry = (): Entry | undefined => {
       const { prompts, templates, resources } = this.ports.surroundings().catalog;
       return isPrompt ? prompts.get(name) : (templates.get(name) ?? resources.get(name));
@@ -304,7 +304,7 @@ export class Router {
   /** A result as its client is to see it; what later belongs to that client alone is noted. */
   private exposed(backend: Backend, result: Params, { exposed }: Routing, { sessionId, client }: Caller): Params {
     const seen = exposed?.(backend, result) ?? this.ports.exposure.result(backend, result);
-    if (isObject(seen.task)) this.ports.clients.ownTask(String(seen.task.taskId), sessionId);
+    if (isObject(seen.task)) this.ports.clients.ownTask(asText(seen.task.taskId), sessionId);
     if (client.era === 'legacy' || !isInputRequired(seen)) return seen;
     const asking = withSignedQuestions(backend, seen);
     const { requestState } = asking;

@@ -1,5 +1,5 @@
 import { metaOf } from '../base/envelope.ts';
-import { isObject, mapMembers } from '../base/json.ts';
+import { asText, isObject, mapMembers } from '../base/json.ts';
 import type { Params } from '../base/peer.ts';
 import type { Backend } from '../upstream/backend.ts';
 
@@ -20,7 +20,7 @@ export function withSignedQuestions(backend: Backend, result: Params): Params {
   const questions = mapMembers(inputRequests, question => {
     if (!isObject(question)) return question;
     const params = isObject(question.params) ? question.params : undefined;
-    return { ...question, params: signed(backend, String(question.method), params) };
+    return { ...question, params: signed(backend, asText(question.method), params) };
   });
   return { ...result, inputRequests: questions };
 }

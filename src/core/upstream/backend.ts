@@ -1,6 +1,7 @@
 import { type Deferred, deferred } from '../base/async.ts';
 import type { Disposable } from '../base/disposable.ts';
 import type { Era } from '../base/envelope.ts';
+import { asText } from '../base/json.ts';
 import { paramHeaders } from '../base/paramHeaders.ts';
 import type { Params } from '../base/peer.ts';
 import type { BackendConfig } from '../config/schema.ts';
@@ -423,7 +424,7 @@ export class Backend {
   private becomeReady({ connection, lists, ttlMs, transport, pid }: Connected): void {
     this.introduced = connection.about;
     const { name: serverName, version } = connection.about.serverInfo;
-    const serverVersion = String(version ?? '');
+    const serverVersion = asText(version ?? '');
     const since = this.ports.clock.now();
     this.enter({ state: { kind: 'ready', since, transport, serverName, serverVersion, pid }, connection });
     const what = `ready: ${serverName} ${serverVersion}, ${lists.tools.length} tools`;

@@ -229,13 +229,13 @@ export class Connection {
       );
     if (method === 'logging/setLevel') return NOTHING;
     if (method === 'resources/subscribe' || method === 'resources/unsubscribe') {
-      await this.changes?.subscribe(String(params?.uri), method === 'resources/subscribe', signal);
+      await this.changes?.subscribe(asText(params?.uri), method === 'resources/subscribe', signal);
       return NOTHING;
     }
     const reply = await ask();
     if (caller?.client.era === 'modern' || reply.kind !== 'result') return reply;
     const request = (input: Params) =>
-      this.ports.onRequest(String(input.method), input.params as Params | undefined, call ? [call] : [], signal);
+      this.ports.onRequest(asText(input.method), input.params as Params | undefined, call ? [call] : [], signal);
     return fulfil(reply.result, request, ask);
   }
 

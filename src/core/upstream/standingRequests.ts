@@ -1,3 +1,4 @@
+import { asText } from '../base/json.ts';
 import type { Params } from '../base/peer.ts';
 import type { Connection, RequestOptions } from './connection.ts';
 
@@ -27,8 +28,8 @@ export class StandingRequests {
   /** Takes note of a request that was answered, if it is one of those. */
   note(method: string, params: Params | undefined, sessionId: string | undefined): void {
     const uris = this.subscribed.get(sessionId) ?? new Set();
-    if (method === 'resources/subscribe') this.subscribed.set(sessionId, uris.add(String(params?.uri)));
-    if (method === 'resources/unsubscribe') uris.delete(String(params?.uri));
+    if (method === 'resources/subscribe') this.subscribed.set(sessionId, uris.add(asText(params?.uri)));
+    if (method === 'resources/unsubscribe') uris.delete(asText(params?.uri));
   }
 
   /** Asks a new connection for what the one before was asked for. */

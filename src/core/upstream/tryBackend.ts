@@ -1,3 +1,4 @@
+import { asText } from '../base/json.ts';
 import { METHOD_NOT_FOUND } from '../base/rpcErrors.ts';
 import type { BackendConfig } from '../config/schema.ts';
 import { type ConnectOptions, connect } from './connect.ts';
@@ -30,5 +31,5 @@ export async function tryBackend(
   if (!tried.ok) return { ok: false, message: tried.failure.message, stderrTail };
   const { connection, lists } = tried.value;
   await connection.close();
-  return { ok: true, serverName: connection.about.serverInfo.name, tools: lists.tools.map(({ name }) => String(name)) };
+  return { ok: true, serverName: connection.about.serverInfo.name, tools: lists.tools.map(({ name }) => asText(name)) };
 }
