@@ -1,3 +1,4 @@
+import { asText } from '../base/json.ts';
 import type { Answer, Params } from '../base/peer.ts';
 import { INVALID_PARAMS, refusal } from '../base/rpcErrors.ts';
 import type { Catalog, Entry } from '../router/catalog.ts';
@@ -46,7 +47,8 @@ export function dispatch(
 ): Promise<Answer> | undefined {
   const list = async (key: string, kind: Parameters<Present>[1]) => {
     // Whole lists are given, so nobody has been given a cursor.
-    if (call.params.cursor !== undefined) return refusal(INVALID_PARAMS, `Invalid cursor: ${call.params.cursor}`);
+    if (call.params.cursor !== undefined)
+      return refusal(INVALID_PARAMS, `Invalid cursor: ${asText(call.params.cursor)}`);
     const seen = Array.from((await catalog())[kind].values(), entry => present(entry, kind));
     return result({ [key]: seen.filter(each => each !== undefined) });
   };

@@ -4,9 +4,11 @@ import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import { asModernResult, type ClientProfile, MODERN_VERSION, metaOf, openEnvelope, tagged } from '../base/envelope.ts';
+import { messageOf } from '../base/errors.ts';
 import { asText, isObject } from '../base/json.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
 import {
+  INTERNAL_ERROR,
   INVALID_PARAMS,
   METHOD_NOT_FOUND,
   MISSING_CAPABILITY,
@@ -78,7 +80,9 @@ export class StatelessServer implements Disposable {
       return refusal(UNSUPPORTED_VERSION, `Unsupported protocol version: ${requested}`, data);
     }
     const opened = openEnvelope(params);
-    const answer = await this.serve(id, method, opened.params, opened.client, exchange);
+    const answer = await this.serve(id, method, opened.params, opened.client, exchange).catch((error: unknown) => {
+      return refusal(INTERNAL_ERROR, messageOf(error));
+    });
     const translated = answer.kind === 'error' ? modernError(answer.error, opened.client) : answer;
     return translated.kind === 'error' ? translated : this.finished(method, translated.result);
   }
