@@ -1,7 +1,6 @@
 // Composition root: configuration → backends → catalog → sessions. Both faces start here.
 import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
-import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { Debounced, deferred, Turns } from './base/async.ts';
 import { type Disposable, DisposableStore } from './base/disposable.ts';
 import { Emitter } from './base/event.ts';
@@ -10,33 +9,19 @@ import { METHOD_NOT_FOUND } from './base/rpcErrors.ts';
 import type { Entry } from './config/entry.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
 import { type Addition, Configuration, type ConfigurationOptions } from './configuration.ts';
-import type { Present, ServingPorts } from './downstream/dispatch.ts';
-import type { Door, Role } from './downstream/door.ts';
-import { EditorView } from './downstream/editorView.ts';
-import { type AnsweredRequest, HttpListener, type HttpListenerOptions } from './downstream/httpListener.ts';
-import { ManagementApi } from './downstream/managementApi.ts';
-import { callManagementTool, levelFor, limitedTo } from './downstream/managementTools.ts';
-import { type ProbePorts, probes } from './downstream/probes.ts';
-import { Session } from './downstream/session.ts';
-import { SseDoor } from './downstream/sseDoor.ts';
-import { StatelessServer } from './downstream/statelessServer.ts';
-import { StreamableDoor } from './downstream/streamableDoor.ts';
+import type { HttpListener } from './downstream/httpListener.ts';
 import { KeptCatalog } from './keptCatalog.ts';
 import { digest } from './listFeed.ts';
 import { LiveCatalog } from './liveCatalog.ts';
-import { createManagement } from './management.ts';
-import type { Metrics } from './metrics.ts';
 import type { Changes } from './overlay.ts';
-import { findTool } from './router/candidates.ts';
 import { type Caller, ClientRequests } from './router/clientRequests.ts';
 import type { Decision } from './router/decisions.ts';
 import type { Explanation } from './router/explain.ts';
 import { Exposure } from './router/exposure.ts';
-import { introduce } from './router/introduction.ts';
 import { Router } from './router/router.ts';
 import type { Tracing } from './router/tracing.ts';
+import { type ListenOptions, Serving } from './serving.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
-import type { Backend } from './upstream/backend.ts';
 import type { BackendPorts } from './upstream/backendPorts.ts';
 import { BackendSet, type Difference } from './upstream/backendSet.ts';
 import { Children } from './upstream/children.ts';
@@ -45,13 +30,9 @@ import { Watchdog } from './upstream/watchdog.ts';
 
 export type { HttpListener } from './downstream/httpListener.ts';
 export type { CallTrace, Tracing } from './router/tracing.ts';
+export type { ListenOptions } from './serving.ts';
 export type { Snapshot } from './snapshot.ts';
 export type { TryReport } from './upstream/tryBackend.ts';
-
-export interface ListenOptions extends HttpListenerOptions {
-  /** `editor`: VS Code alone, which is shown what it can take. `any`: whoever comes, at every door there is. */
-  readonly clients: 'any' | 'editor';
-}
 
 export interface GatewayOptions extends ConfigurationOptions {
   /** Where what backends offer is kept from one run to the next; undefined: it is not. */
@@ -99,7 +80,6 @@ export class Gateway implements Disposable {
   private readonly backends: BackendSet;
   private readonly router: Router;
   private readonly clients: ClientRequests;
-  private readonly listeners = new Set<HttpListener>();
   private readonly watchdog: Watchdog;
   private readonly children: Children;
   private readonly lines = new Map<string, string[]>();
@@ -110,13 +90,11 @@ export class Gateway implements Disposable {
   private readonly announce: Debounced;
   private readonly catalog: LiveCatalog;
   private readonly configuration: Configuration;
+  private readonly serving: Serving;
   /** Of the configuration, one at a time. */
   private readonly changes = new Turns();
   private readonly startedAt: number;
-  private isDraining = false;
-  private editor: EditorView | undefined;
   private kept: KeptCatalog | undefined;
-  private metrics: Promise<Metrics> | undefined;
 
   /** Anything in the snapshot may differ; at most ten times a second. */
   readonly onDidChange = this.changed.event;
@@ -158,6 +136,15 @@ export class Gateway implements Disposable {
         backends: this.backends.all,
         routing: this.config.routing,
       }),
+    });
+    this.serving = new Serving({
+      options,
+      gateway: this,
+      router: this.router,
+      clients: this.clients,
+      catalog: this.catalog,
+      config: () => this.config,
+      backends: () => this.backends.all,
     });
   }
 
@@ -205,16 +192,16 @@ export class Gateway implements Disposable {
       configError: error,
       backends: this.backends.all,
       catalog: this.catalog.forClients,
-      editorProblemOf: tool => this.editor?.problemOf(tool),
+      editorProblemOf: tool => this.serving.editorProblemOf(tool),
     });
   }
 
+  /** The router itself, apart from its backends. */
   about(): RouterStatus {
     const { configFile, clock, serverInfo } = this.options;
-    const { startedAt, isDraining } = this;
-    const sessionCount = [...this.listeners].reduce((sum, listener) => sum + listener.sessionCount, 0);
+    const { isDraining, sessionCount } = this.serving;
     const { name, version } = serverInfo;
-    return { name, version, configFile, startedAt, now: clock.now(), isDraining, sessionCount };
+    return { name, version, configFile, startedAt: this.startedAt, now: clock.now(), isDraining, sessionCount };
   }
 
   /** The last 200 lines about a backend. */
@@ -328,59 +315,30 @@ export class Gateway implements Disposable {
     };
     await this.whenKnown(name);
     const answer = await this.router.callTool({ params: { name, arguments: args }, caller, signal });
-    this.release(sessionId);
+    this.serving.release(sessionId);
     if (answer.kind === 'result') return { kind: 'answered', result: answer.result };
     const { code, message } = answer.error;
     return this.router.knows(name) ? { kind: 'rejected', code, message } : { kind: 'unknown', message };
   }
 
   /** Serves clients over HTTP. Rejects with a UserError if the address cannot be had. */
-  async listenHttp({ clients, ...options }: ListenOptions): Promise<HttpListener> {
-    const { clock, log } = this.options;
-    const { allowed_hosts, allowed_origins } = this.config.server;
-    const allowedHosts = [...allowed_hosts, ...(options.allowedHosts ?? [])];
-    const allowedOrigins = [...allowed_origins, ...(options.allowedOrigins ?? [])];
-    const present = clients === 'editor' ? this.editorView() : undefined;
-    const ports = { admin: this.servingPorts('admin'), read: this.servingPorts('read') };
-    const sessionOptions = (role: Role) => ({ ports: ports[role], log, present });
-    const doors: Door[] = [new StreamableDoor(clock, sessionOptions)];
-    const metrics = clients === 'any' ? await this.observed() : undefined;
-    if (metrics) {
-      doors.push(new SseDoor(clock, sessionOptions));
-      doors.push(this.managementApi(), probes(this.probePorts()), metrics);
-    }
-    const onAnswered = (answered: AnsweredRequest) => {
-      metrics?.answered(answered);
-      options.onAnswered?.(answered);
-    };
-    const readsTraceContext = this.options.tracing !== undefined;
-    const listening = { ...options, allowedHosts, allowedOrigins, readsTraceContext, onAnswered };
-    const listener = await HttpListener.listen(listening, doors, clock, log);
-    this.listeners.add(listener);
-    return listener;
+  listenHttp(options: ListenOptions): Promise<HttpListener> {
+    return this.serving.listenHttp(options);
   }
 
   /** Serves one client over a pair of streams; resolves when the client has closed them. */
-  async serveStdio(input: Readable, output: Writable): Promise<void> {
-    const ended = deferred();
-    const transport = new StdioServerTransport(input, output, { maxBufferSize: MAX_STDIO_MESSAGE_BYTES });
-    transport.onclose = ended.resolve;
-    const ports = this.servingPorts('admin');
-    const stateless = new StatelessServer(ports, this.options.clock);
-    await Session.serve(randomUUID(), transport, { ports, log: this.options.log, stateless });
-    await ended.promise;
-    stateless.dispose();
+  serveStdio(input: Readable, output: Writable): Promise<void> {
+    return this.serving.serveStdio(input, output);
   }
 
   /** Takes no new calls, gives those in flight their grace, then ends everything; resolves when it is gone. */
   async stop(): Promise<void> {
-    this.isDraining = true;
-    for (const listener of this.listeners) listener.drain();
+    this.serving.drain();
     this.disposables.dispose();
     await this.backends.stop(Math.min(this.config.server.drain_seconds * 1000, MOST_DRAIN_MS));
     await this.kept?.flush();
     this.watchdog.dispose();
-    await Promise.all([...this.listeners].map(listener => listener.close()));
+    await this.serving.close();
   }
 
   /** Ends everything now: what is not gone when this returns is killed. */
@@ -390,7 +348,7 @@ export class Gateway implements Disposable {
     void this.kept?.flush();
     for (const child of this.children) child.kill();
     this.watchdog.dispose();
-    for (const listener of this.listeners) void listener.close();
+    void this.serving.close();
   }
 
   private get config() {
@@ -438,100 +396,6 @@ export class Gateway implements Disposable {
     subscription.dispose();
   }
 
-  private editorView(): Present {
-    const { clock, log } = this.options;
-    if (!this.editor) {
-      this.editor = this.disposables.add(new EditorView(clock, log));
-      this.editor.onDidChange(() => {
-        for (const list of ['tools', 'prompts', 'resources'])
-          this.clients.broadcast(`notifications/${list}/list_changed`);
-      });
-    }
-    const { editor } = this;
-    return (entry, kind) => editor.present(entry, kind);
-  }
-
-  private setSharedLevel(): void {
-    const { logLevel } = this.clients;
-    for (const backend of this.backends.all) if (logLevel && backend.isShared) void backend.setLogLevel(logLevel);
-  }
-
-  private release(sessionId: string): void {
-    for (const backend of this.backends.all) backend.release(sessionId);
-    this.setSharedLevel();
-  }
-
-  private managementApi(): Door {
-    const { clock, serverInfo } = this.options;
-    return new ManagementApi({
-      management: createManagement(this),
-      clock,
-      document: async () => (await import('./openApi.ts')).createOpenApi(serverInfo),
-    });
-  }
-
-  /** What Prometheus can ask for; loaded for those who serve it. */
-  private observed(): Promise<Metrics> {
-    this.metrics ??= import('./metrics.ts').then(({ Metrics }) => {
-      const metrics = new Metrics({
-        version: this.options.serverInfo.version,
-        snapshot: () => this.snapshot(),
-        sessions: () => [...this.listeners].reduce((sum, { sessionCount }) => sum + sessionCount, 0),
-        exposedTool: name => findTool(this.catalog.ofBackends, name)?.exposedName,
-      });
-      this.onDidDecide(decision => metrics.decided(decision));
-      return metrics;
-    });
-    return this.metrics;
-  }
-
-  private probePorts(): ProbePorts {
-    const isAwaited = ({ config, isSettled, hasListed }: Backend) => config.auto_start && !isSettled && !hasListed;
-    return {
-      isDraining: () => this.isDraining,
-      awaited: () => this.backends.all.filter(isAwaited).length,
-    };
-  }
-
-  private servingPorts(role: Role): ServingPorts {
-    const { serverInfo } = this.options;
-    const { router } = this;
-    const management = createManagement(this);
-    const level = () => levelFor(role, this.config.server.management_tools);
-    return {
-      serverInfo,
-      introduction: () => introduce(this.backends.all),
-      release: sessionId => this.release(sessionId),
-      router: {
-        callTool: call => callManagementTool(call, level(), management) ?? router.callTool(call),
-        getPrompt: call => router.getPrompt(call),
-        ofResource: (method, call) => router.ofResource(method, call),
-        complete: call => router.complete(call),
-        ofTask: (method, call) => router.ofTask(method, call),
-        listTasks: call => router.listTasks(call),
-        ofNobody: (method, call) => router.ofNobody(method, call),
-        leaveResource: uri => router.leaveResource(uri),
-        listedAs: uri => router.listedAs(uri),
-      },
-      clients: this.clients,
-      catalog: async () => {
-        const catalog = await this.catalog.whenBegun();
-        return level() === this.config.server.management_tools ? catalog : limitedTo(level(), catalog);
-      },
-      notifyBackends: (method, params, sessionId) => {
-        for (const backend of this.backends.all) void backend.notify(method, params, sessionId);
-      },
-      onLogLevelChange: (level, sessionId) => {
-        for (const backend of this.backends.all) if (!backend.isShared) void backend.setLogLevel(level, sessionId);
-        this.setSharedLevel();
-      },
-      onStatelessLevel: level => {
-        this.clients.noteLevel(level);
-        this.setSharedLevel();
-      },
-    };
-  }
-
   private backendPorts(): BackendPorts {
     const { clock, log, defaultCwd, environment, serverInfo } = this.options;
     return {
@@ -562,7 +426,5 @@ export class Gateway implements Disposable {
     };
   }
 }
-
-const MAX_STDIO_MESSAGE_BYTES = 64 * 1024 * 1024;
 
 const NOBODY_TO_ASK = { code: METHOD_NOT_FOUND, message: 'No client is connected: nobody can be asked' };
