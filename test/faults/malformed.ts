@@ -64,6 +64,7 @@ const DOORS: readonly [string, Readonly<Record<string, readonly number[]>>][] = 
   ['/mcp_servers/none', { DELETE: [404], PATCH: [415] }],
   ['/mcp_tools', { GET: [200], HEAD: [200] }],
   ['/openapi.json', { GET: [200], HEAD: [200] }],
+  ['/metrics', { GET: [200], HEAD: [200] }],
 ];
 const VERBS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH'] as const;
 
