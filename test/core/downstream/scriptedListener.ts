@@ -11,6 +11,7 @@ import { StreamableDoor } from '../../../src/core/downstream/streamableDoor.ts';
 import type { Catalog } from '../../../src/core/router/catalog.ts';
 import { ClientRequests } from '../../../src/core/router/clientRequests.ts';
 import { Exposure } from '../../../src/core/router/exposure.ts';
+import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 
 export const TOKEN = 'secret';
@@ -88,8 +89,20 @@ export async function scriptedListener(
   const streamable = new StreamableDoor(clock, () => ports);
   const all = { host: '127.0.0.1', port: 0, tokens, ...options };
   const listener = await HttpListener.listen(all, [streamable, ...doors], clock, ports.log);
-  t.after(() => listener.close());
-  return { listener, clock, clients: ports.ports.clients, ...clientOf(listener.url) };
+  /** What is never answered is waited for by the clock, which nobody else moves. */
+  const close = async () => {
+    let isClosed = false;
+    const closing = listener.close().then(() => {
+      isClosed = true;
+    });
+    await eventually('the end of the listener', () => {
+      clock.advance(1000);
+      return isClosed;
+    });
+    await closing;
+  };
+  t.after(close);
+  return { listener, close, clock, clients: ports.ports.clients, ...clientOf(listener.url) };
 }
 
 /** Sends requests that no MCP client would, and gives what came back. */

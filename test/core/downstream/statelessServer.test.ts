@@ -410,7 +410,7 @@ describe('Both eras', () => {
 it('takes an exchange whose client has hung up before it was served', async t => {
   const answer = deferred<Answer>();
   const signals: AbortSignal[] = [];
-  const { listener } = await scriptedListener(t, {
+  const { listener, close } = await scriptedListener(t, {
     router: {
       callTool: ({ signal }) => {
         signals.push(signal);
@@ -421,8 +421,9 @@ it('takes an exchange whose client has hung up before it was served', async t =>
   const { start } = modernClient(listener.url);
   const starting = start('tools/call', { name: 'x' });
   const signal = await eventually('the call', () => signals[0]);
-  await listener.close();
-  await assert.rejects(starting);
+  const rejected = assert.rejects(starting);
+  await close();
+  await rejected;
   assert.equal(signal.aborted, true);
   answer.resolve({ kind: 'result', result: {} });
 });
