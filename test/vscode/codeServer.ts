@@ -64,6 +64,26 @@ export async function startCodeServer({
   return { address, output: server.output, ended: server.ended, stop };
 }
 
+/**
+ * Writes the settings of VS Code's own folder. In the browser a user's settings are not those of the machine: what an extension declares to be the
+ * machine's, as ours does, is read from there, or only now and then.
+ */
+export async function writeSettings(userData: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
+  const ofMachine = Object.entries(settings).filter(([name]) => name.startsWith('switchyard.'));
+  for (const [folder, content] of [
+    ['User', settings],
+    ['Machine', Object.fromEntries(ofMachine)],
+  ] as const) {
+    await mkdir(join(userData, folder), { recursive: true });
+    await writeFile(settingsFile(userData, folder), `${JSON.stringify(content, undefined, 2)}\n`);
+  }
+}
+
+/** Where settings are in VS Code's own folder. */
+export function settingsFile(userData: string, of: 'User' | 'Machine'): string {
+  return join(userData, of, 'settings.json');
+}
+
 /** VS Code's own folder in a profile. */
 export function userDataFolder(profile: string): string {
   return join(profile, 'user-data');

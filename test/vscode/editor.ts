@@ -7,7 +7,7 @@ import { type Browser, chromium, type Locator, type Page } from 'playwright-core
 import type * as vscode from 'vscode';
 import { messageOf } from '../../src/core/base/errors.ts';
 import { eventually } from '../support/eventually.ts';
-import { type CodeServer, startCodeServer, userDataFolder } from './codeServer.ts';
+import { type CodeServer, startCodeServer, userDataFolder, writeSettings } from './codeServer.ts';
 import { installBrowser, installEditor } from './install.ts';
 import { packageVsix } from './packageVsix.ts';
 
@@ -18,7 +18,7 @@ export interface EditorOptions {
   readonly name: string;
   /** Extensions to install, beside the test driver. */
   readonly vsix?: readonly string[];
-  /** User settings. */
+  /** Of the user; ours are the machine's too. */
   readonly settings?: Record<string, unknown>;
   /** What the workspace holds: path → text. */
   readonly workspaceFiles?: Record<string, string>;
@@ -50,13 +50,12 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
   const executablePath = await installBrowser(say);
   const home = await mkdtemp(join(tmpdir(), 'switchyard-editor-'));
   const workspace = join(home, 'workspace');
-  const userData = userDataFolder(home);
   const driverSocket = join(home, 'driver.sock');
 
   await mkdir(workspace);
   await writeFiles(workspace, options.workspaceFiles ?? {});
-  await writeFiles(join(userData, 'User'), {
-    'settings.json': JSON.stringify({ ...quietSettings, ...options.settings }, undefined, 2),
+  await writeSettings(userDataFolder(home), { ...quietSettings, ...options.settings });
+  await writeFiles(join(userDataFolder(home), 'User'), {
     // A model of one's own makes agent chat usable without an account.
     'chatLanguageModels.json': JSON.stringify([{ name: 'Scripted', vendor: 'scripted' }]),
   });

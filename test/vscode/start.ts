@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import spawn from 'cross-spawn';
 import { UserError } from '../../src/core/base/errors.ts';
 import { acquireLock } from '../support/acquireLock.ts';
 import { cacheFolder, findOnPath } from '../support/machine.ts';
-import { startCodeServer, userDataFolder } from './codeServer.ts';
+import { settingsFile, startCodeServer, userDataFolder, writeSettings } from './codeServer.ts';
 import { installEditor } from './install.ts';
 import { packageVsix } from './packageVsix.ts';
 
@@ -100,18 +100,15 @@ async function prepare(fresh: boolean, userData: string): Promise<void> {
     await Promise.all([writeFile(configFile, demo), writeFile(original, demo)]);
   // The demo names it in its first line.
   await copyFile(join(root, 'config/backends.schema.json'), join(folder, 'backends.schema.json'));
-  const settingsFile = join(userData, 'User/settings.json');
-  if (existsSync(settingsFile)) return;
-  const settings = {
+  if (existsSync(settingsFile(userData, 'User'))) return;
+  await writeSettings(userData, {
     'switchyard.configFile': configFile,
     // It would say so for every port that a backend opens.
     'remote.autoForwardPorts': false,
     'security.workspace.trust.enabled': false,
     'telemetry.telemetryLevel': 'off',
     'workbench.startupEditor': 'none',
-  };
-  await mkdir(dirname(settingsFile), { recursive: true });
-  await writeFile(settingsFile, `${JSON.stringify(settings, undefined, 2)}\n`);
+  });
 }
 
 function sayWhatIsKept(): void {
