@@ -115,8 +115,6 @@ function serveArgs(parsed: ParsedOptions): ServeArgs {
   };
   if (args.noAuth && args.authTokenFile !== undefined)
     throw usageError('--no-auth and --auth-token-file exclude each other.', 'serve');
-  if (args.transport === 'stdio' && args.port !== undefined)
-    throw usageError('--port is for HTTP, and --transport says stdio.', 'serve');
   return args;
 }
 

@@ -8,7 +8,11 @@ import type { ListenOptions } from '../core/gateway.ts';
 import type { ServeArgs } from './args.ts';
 
 export type Entrance =
-  | { readonly kind: 'stdio' }
+  | {
+      readonly kind: 'stdio';
+      /** Flags that mean nothing here; the older system took them too. */
+      readonly ignored: readonly string[];
+    }
   | {
       readonly kind: 'http';
       readonly listen: ListenOptions;
@@ -24,7 +28,6 @@ export interface CertificateFiles {
 }
 
 const HTTP_ONLY = [
-  'host',
   'authTokenFile',
   'noAuth',
   'allowHosts',
@@ -44,7 +47,8 @@ export async function entranceOf(args: ServeArgs, environment: Environment): Pro
       name => ![undefined, false].includes(args[name] as false) && String(args[name]) !== '',
     );
     if (given !== undefined) throw new UserError(`--${dashed(given)} is for HTTP: add --transport http.`);
-    return { kind: 'stdio' };
+    const ignored = (['host', 'port'] as const).filter(name => args[name] !== undefined).map(name => `--${name}`);
+    return { kind: 'stdio', ignored };
   }
 
   const host = args.host ?? environment.host ?? '127.0.0.1';
@@ -112,7 +116,8 @@ function tokensIn(text: string, file: string): Tokens {
     const content = line.trim();
     if (content === '' || content.startsWith('#')) return [];
     const [, role = 'admin', value = ''] = /^(?:(admin|read)\s+)?([\x21-\x7e]+)$/.exec(content) ?? [];
-    if (value === '')
+    // A role without a token is what an unset variable leaves.
+    if (value === '' || value === 'admin' || value === 'read')
       throw new UserError(
         `${file}:${index + 1}: a line is one token of printable ASCII without blanks, or "admin TOKEN", or "read TOKEN".`,
       );

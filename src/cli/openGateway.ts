@@ -20,6 +20,8 @@ export function openGateway(
   { persist = false, tracing }: { readonly persist?: boolean; readonly tracing?: Tracing | undefined } = {},
 ): Gateway {
   const { env } = process;
+  // Who has them can change the router; what a backend needs of its environment, its entry can name.
+  const { MCP_AUTH_TOKEN: _admin, MCP_READ_TOKEN: _read, ...forBackends } = env;
   const cwd = process.cwd();
   const home = homedir();
   const name = environment.serverName ?? 'switchyard';
@@ -35,7 +37,7 @@ export function openGateway(
     persist,
     stateDirectory: join(env.XDG_STATE_HOME || join(home, '.local/state'), 'switchyard'),
     defaultCwd: cwd,
-    environment: async () => env,
+    environment: async () => forBackends,
     serverInfo: { name, title: name, version: manifest.version },
     clock: systemClock,
     tracing,

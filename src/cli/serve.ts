@@ -7,7 +7,7 @@ import { watchConfig } from '../core/config/watch.ts';
 import type { HttpListener } from '../core/gateway.ts';
 import { accessLog } from './accessLog.ts';
 import type { ServeArgs } from './args.ts';
-import { type CertificateFiles, entranceOf, readCertificate } from './entrance.ts';
+import { type CertificateFiles, type Entrance, entranceOf, readCertificate } from './entrance.ts';
 import { onStopSignal, openGateway } from './openGateway.ts';
 import { createStderrLog } from './stderrLog.ts';
 import { openTracing } from './tracing.ts';
@@ -15,6 +15,8 @@ import { openTracing } from './tracing.ts';
 /** Whatever the collector does, everything is gone 9 s after a signal. */
 const STOPPED_MS = 8500;
 const LAST_SPANS_MS = 2000;
+
+const SHORT_TOKEN = 16;
 
 /** Runs the router until a signal, or on stdio its client, ends it. The exit code: 0, 1 cannot listen, 2 bad configuration. */
 export async function serve(args: ServeArgs): Promise<number> {
@@ -34,6 +36,7 @@ export async function serve(args: ServeArgs): Promise<number> {
     });
   });
 
+  warnAbout(entrance, log);
   const loaded = await gateway.start();
   if (!loaded.ok) return 2;
 
@@ -57,6 +60,16 @@ export async function serve(args: ServeArgs): Promise<number> {
   await gateway.stop();
   await tracing?.close(Math.max(0, Math.min(LAST_SPANS_MS, stoppingAt + STOPPED_MS - systemClock.now())));
   return 0;
+}
+
+function warnAbout(entrance: Entrance, log: Logger): void {
+  if (entrance.kind === 'stdio') {
+    if (entrance.ignored.length > 0) log.warning(`${entrance.ignored.join(' and ')} mean nothing on stdio`);
+  } else if (entrance.listen.tokens?.some(({ value }) => value.length < SHORT_TOKEN)) {
+    log.warning(
+      `A token has fewer than ${SHORT_TOKEN} characters, so it can be guessed: make one by "openssl rand -hex 32"`,
+    );
+  }
 }
 
 /** A certificate that is renewed on the disk is used by new connections; one that cannot be used changes nothing. */

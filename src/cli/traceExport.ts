@@ -28,6 +28,9 @@ import type { CallTrace, Tracing } from '../core/gateway.ts';
 
 type AttemptTrace = ReturnType<CallTrace['attempt']>;
 
+/** Of a session's id: enough to find its calls, too little to be in it. */
+const SESSION_CHARACTERS = 8;
+
 /** Of what comes from outside: names that clients make up, messages of backends. */
 const MAX_TEXT = 300;
 
@@ -63,7 +66,7 @@ export class TraceExport implements Tracing {
       method,
       name,
       parent,
-      isLegacy ? { 'mcp.session.id': caller.sessionId } : {},
+      isLegacy ? { 'mcp.session.id': caller.sessionId.slice(0, SESSION_CHARACTERS) } : {},
     );
     const context = trace.setSpan(parent, span);
     return {

@@ -181,6 +181,7 @@ export class Configuration {
     const { inFile, running } = this.composed(this.overlay.enabled);
     this.inFile = inFile;
     this.running = running;
+    this.overlay.forgetAllBut(namesOf(running), namesOf(inFile));
   }
 
   /** The file, and what was changed laid over it, as they are with backends switched on or off. */

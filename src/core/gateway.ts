@@ -3,12 +3,14 @@ import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { Debounced, deferred, Turns } from './base/async.ts';
 import { type Disposable, DisposableStore } from './base/disposable.ts';
+import { UserError } from './base/errors.ts';
 import { Emitter } from './base/event.ts';
 import type { Params } from './base/peer.ts';
 import { METHOD_NOT_FOUND } from './base/rpcErrors.ts';
 import type { Entry } from './config/entry.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
 import { type Addition, Configuration, type ConfigurationOptions } from './configuration.ts';
+import { STOPPING } from './downstream/door.ts';
 import type { HttpListener } from './downstream/httpListener.ts';
 import { KeptCatalog } from './keptCatalog.ts';
 import { digest } from './listFeed.ts';
@@ -244,7 +246,7 @@ export class Gateway implements Disposable {
    * @param patienceMs how long to wait for what becomes of them; one that fails to start within that time is not added
    */
   async addBackends(entries: readonly Entry[], patienceMs = 0): Promise<Addition> {
-    const addition = await this.changes.take(async () => {
+    const addition = await this.change(async () => {
       const result = await this.configuration.add(entries);
       this.apply();
       return result;
@@ -260,7 +262,7 @@ export class Gateway implements Disposable {
 
   /** Ends a backend and removes it, from the file or until the end of this run. False: there is none of this name. */
   removeBackend(name: string): Promise<boolean> {
-    return this.changes.take(async () => {
+    return this.change(async () => {
       const isRemoved = await this.configuration.remove(name);
       if (isRemoved) this.apply();
       return isRemoved;
@@ -269,7 +271,7 @@ export class Gateway implements Disposable {
 
   /** Changes a backend, in the file or until the end of this run. False: there is none of this name. */
   updateBackend(name: string, changes: Changes): Promise<boolean> {
-    return this.changes.take(async () => {
+    return this.change(async () => {
       const isUpdated = await this.configuration.update(name, changes);
       if (isUpdated) this.apply();
       return isUpdated;
@@ -355,6 +357,14 @@ export class Gateway implements Disposable {
     return this.configuration.current;
   }
 
+  /** Changes the configuration in its turn; rejects with a UserError while the router stops. */
+  private change<T>(action: () => Promise<T>): Promise<T> {
+    return this.changes.take(() => {
+      if (this.serving.isDraining) throw new UserError(STOPPING);
+      return action();
+    });
+  }
+
   /** Makes what runs equal to the configuration. */
   private apply(): Difference {
     const { config } = this;
@@ -370,6 +380,7 @@ export class Gateway implements Disposable {
     const backend = this.backends.find(name);
     if (!backend?.config.auto_start) return;
     await Promise.race([backend.whenSettled(), patience]);
+    if (this.backends.find(name) !== backend) errors.set(name, 'it was removed meanwhile');
     const { state } = backend;
     if (state.kind !== 'failed' || state.wasReady) return;
     errors.set(name, state.failure.message);

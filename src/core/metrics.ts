@@ -91,9 +91,9 @@ export class Metrics implements Door {
   }
 
   /** In the text format of Prometheus. */
-  async visit({ request, response }: Visit): Promise<void> {
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      return refuseMethod(response, ['GET', 'HEAD'], { error: `Unsupported method: ${request.method}` });
+  async visit(visit: Visit): Promise<void> {
+    const { request, response } = visit;
+    if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(visit, ['GET', 'HEAD']);
     // Watching the event loop and the garbage collector costs a little: who never scrapes does not pay it.
     if (!this.hasProcess) collectDefaultMetrics({ register: this.registry });
     this.hasProcess = true;
@@ -108,7 +108,9 @@ export class Metrics implements Door {
 
   private picture({ backends, toolCount, configError }: Snapshot): void {
     for (const each of [this.up, this.healthy, this.circuit, this.inFlight, this.listed, this.restarts]) each.reset();
-    for (const backend of backends) this.pictureOf(backend);
+    // What is not meant to run is not down.
+    for (const backend of backends)
+      if (backend.state.kind !== 'disabled' && backend.state.kind !== 'rejected') this.pictureOf(backend);
     this.exposed.set(toolCount);
     this.sessions.set(this.ports.sessions());
     this.configured.set(configError === undefined ? 1 : 0);

@@ -58,6 +58,17 @@ export class Overlay {
     };
   }
 
+  /**
+   * Forgets what was said of backends that are gone: when one of that name comes back, that is another.
+   * @param running the names of what runs
+   * @param inFile the names in the file
+   */
+  forgetAllBut(running: readonly string[], inFile: readonly string[]): void {
+    for (const name of this.removed) if (!inFile.includes(name)) this.removed.delete(name);
+    for (const changed of [this.priorities, this.switched])
+      for (const name of changed.keys()) if (!running.includes(name)) changed.delete(name);
+  }
+
   private prioritised(backend: BackendConfig): BackendConfig {
     return { ...backend, priority: this.priorities.get(backend.name) ?? backend.priority };
   }

@@ -73,9 +73,10 @@ export class Serving {
   /** Serves clients over HTTP. Rejects with a UserError if the address cannot be had. */
   async listenHttp({ clients, ...options }: ListenOptions): Promise<HttpListener> {
     const { clock, log } = this.parts.options;
-    const { allowed_hosts, allowed_origins } = this.parts.config().server;
-    const allowedHosts = [...allowed_hosts, ...(options.allowedHosts ?? [])];
-    const allowedOrigins = [...allowed_origins, ...(options.allowedOrigins ?? [])];
+    const alsoAllowed = () => {
+      const { allowed_hosts, allowed_origins } = this.parts.config().server;
+      return { hosts: allowed_hosts, origins: allowed_origins };
+    };
     const present = clients === 'editor' ? this.editorView() : undefined;
     const ports = { admin: this.servingPorts('admin'), read: this.servingPorts('read') };
     const sessionOptions = (role: Role) => ({ ports: ports[role], log, present });
@@ -90,7 +91,7 @@ export class Serving {
       options.onAnswered?.(answered);
     };
     const readsTraceContext = this.parts.options.tracing !== undefined;
-    const listening = { ...options, allowedHosts, allowedOrigins, readsTraceContext, onAnswered };
+    const listening = { ...options, alsoAllowed, readsTraceContext, onAnswered };
     const listener = await HttpListener.listen(listening, doors, clock, log);
     this.listeners.add(listener);
     return listener;

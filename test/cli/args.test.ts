@@ -126,7 +126,6 @@ suite('The command line', () => {
     ['serve --port x', /^--port is a number from 0 to 65535, not "x"\./],
     ['serve --port 65536', /^--port is a number from 0 to 65535/],
     ['serve --transport tcp', /^--transport is stdio, http or sse, not "tcp"\./],
-    ['serve --transport stdio --port 1', /^--port is for HTTP/],
     ['serve --log-format xml', /^--log-format is pretty or json, not "xml"\./],
     ['serve --log-level loud', /^--log-level is one of debug, info, warning, error, not "loud"\./],
     ['serve --no-auth --auth-token-file f', /^--no-auth and --auth-token-file exclude each other\./],

@@ -1,6 +1,8 @@
 // `serve` as a program: who may come in, and how it ends.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { connect as openConnection } from 'node:net';
 import path from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
@@ -66,7 +68,7 @@ suite('switchyard serve on stdio', () => {
     await program.assertGone(pids);
   });
 
-  for (const option of ['--no-auth', '--host=127.0.0.1', '--allow-host=a'])
+  for (const option of ['--no-auth', '--allow-host=a'])
     test(`refuses ${option}, which is for HTTP`, async t => {
       const file = await configFile(t, { backends: [] });
       const { exitCode, stderr } = await runCli(t, ['serve', '--config', file, option]);
@@ -76,6 +78,67 @@ suite('switchyard serve on stdio', () => {
 });
 
 suite('switchyard serve on HTTP', () => {
+  test('takes an address on stdio too, as the older system did, and says that it means nothing there', async t => {
+    const file = await configFile(t, { backends: [] });
+    const router = await startCli(t, ['serve', '--transport', 'stdio', '--host', 'h', '--port', '1', '--config', file]);
+    await router.reports(/(--host and --port mean nothing on stdio)/);
+    router.child.stdin.end();
+    assert.equal((await router.finished).exitCode, 0);
+  });
+
+  test('keeps its own tokens from the backends', async t => {
+    const env = { MCP_AUTH_TOKEN: 'a-token-of-the-router', MCP_READ_TOKEN: 'another', OTHER: 'theirs' };
+    const file = await configFile(t, { backends: [ECHO] });
+    const router = await startCli(t, ['serve', '--config', file, '--port', '0'], { env });
+    const client = await connect(t, await addressOf(router), env.MCP_AUTH_TOKEN);
+    const seen = async (name: string) =>
+      (await client.callTool({ name: 'echo__env', arguments: { name } })).content as { text: string }[];
+    await eventually('the tools', async () =>
+      (await client.listTools()).tools.some(({ name }) => name === 'echo__env'),
+    );
+    const texts = await Promise.all(Object.keys(env).map(async name => (await seen(name))[0]?.text));
+    assert.deepEqual(texts, ['', '', 'theirs']);
+  });
+
+  for (const line of ['read', 'admin', 'read  '])
+    test(`takes no "${line}" without a token for a token`, async t => {
+      const tokens = path.join(await temporaryFolder(t), 'tokens');
+      await writeFile(tokens, `admin a-token-of-the-router\n${line}\n`);
+      const file = await configFile(t, { backends: [] });
+      const args = ['serve', '--config', file, '--port', '0', '--auth-token-file', tokens];
+      const { exitCode, stderr } = await runCli(t, args);
+      assert.equal(exitCode, 2);
+      assert.match(stderr, /tokens:2: a line is one token/);
+    });
+
+  test('warns of a token that can be guessed', async t => {
+    const file = await configFile(t, { backends: [] });
+    const router = await startCli(t, ['serve', '--config', file, '--port', '0'], { env: { MCP_AUTH_TOKEN: 'short' } });
+    await router.reports(/(fewer than 16 characters)/);
+  });
+
+  for (const [what, begin] of [
+    ['a client that keeps its end open after CONNECT', 'CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n'],
+    ['a client that has not said a word', ''],
+  ] as const)
+    test(`ends though there is ${what}`, async t => {
+      const file = await configFile(t, { backends: [] });
+      const router = await startCli(t, ['serve', '--config', file, '--port', '0']);
+      const { port } = new URL(await addressOf(router));
+      const socket = openConnection({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
+      t.after(() => socket.destroy());
+      socket.on('error', () => {}).resume();
+      await once(socket, 'connect');
+      if (begin !== '') {
+        socket.write(begin);
+        await once(socket, 'end');
+      }
+      const started = performance.now();
+      router.child.kill('SIGTERM');
+      assert.equal((await router.finished).exitCode, 0);
+      assert.ok(performance.now() - started < 9000);
+    });
+
   test('is what MCP_PORT asks for, and a flag overrides it', async t => {
     const file = await configFile(t, { backends: [] });
     const env = { MCP_PORT: String(await freePort()), MCP_BACKENDS_CONFIG: file, MCP_SERVER_NAME: 'mine' };

@@ -8,7 +8,7 @@ import { suite, type TestContext, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type CertificateFiles, makeCertificate } from '../support/certificate.ts';
 import { eventually } from '../support/eventually.ts';
-import { sendRaw } from '../support/rawHttp.ts';
+import { connectTo, sendRaw } from '../support/rawHttp.ts';
 import { configFile, runCli, startCli, temporaryFolder } from './program.ts';
 
 /** A router with a certificate of its own, in files that the test may change. */
@@ -56,6 +56,16 @@ function client(t: TestContext, url: string, ca: string) {
 }
 
 suite('switchyard serve with a certificate', () => {
+  test('ends though there is a connection that has not agreed on TLS', async t => {
+    const { router, url } = await serveTls(t);
+    const socket = connectTo(url).on('error', () => {});
+    await once(socket, 'connect');
+    const started = performance.now();
+    router.child.kill('SIGTERM');
+    assert.equal((await router.finished).exitCode, 0);
+    assert.ok(performance.now() - started < 9000);
+  });
+
   test('serves https alone', async t => {
     const { files, url } = await serveTls(t);
     const { health } = client(t, url, await readFile(files.cert, 'utf8'));

@@ -179,6 +179,17 @@ describe('Without --persist, what is changed over HTTP', () => {
     assert.deepEqual(namesOf(gateway), []);
   });
 
+  it('is forgotten of a backend that the file has lost, whatever the file later has under that name', async t => {
+    const gateway = await startGateway(t, FILES['backends: in YAML']);
+    await rest(gateway)('PATCH', '/mcp_servers/first', { priority: 77 });
+    await rest(gateway)('DELETE', '/mcp_servers/first');
+    await gateway.write('backends: []');
+    await gateway.gateway.reload();
+    await gateway.write(FILES['backends: in YAML']);
+    await eventually('it to be back', () => namesOf(gateway).includes('first'));
+    assert.equal(gateway.backend('first').priority, 10);
+  });
+
   it('may fall back to a backend of the file', async t => {
     const gateway = await startGateway(t, FILES['backends: in YAML']);
     const routes = [{ pattern: '*', strategy: 'fallback', fallback_to: 'first' }];

@@ -20,6 +20,8 @@ export interface AccessOptions {
   readonly allowedHosts?: readonly string[];
   /** Origins to accept beside loopback ones; `*` is any. */
   readonly allowedOrigins?: readonly string[];
+  /** Hosts and origins to accept just now as well. */
+  readonly alsoAllowed?: () => { readonly hosts: readonly string[]; readonly origins: readonly string[] };
 }
 
 export type Admission =
@@ -43,14 +45,16 @@ export class Access {
   private readonly clock: Clock;
   private readonly hosts: readonly string[];
   private readonly origins: readonly string[];
+  private readonly alsoAllowed: NonNullable<AccessOptions['alsoAllowed']>;
   private readonly tokens: readonly KnownToken[];
   /** What was let in, by address. */
   private readonly known = new RecentMap<string, Set<KnownToken>>(MAX_ADDRESSES);
   private readonly failures = new RecentMap<string, { readonly since: number; readonly count: number }>(MAX_ADDRESSES);
 
-  constructor({ host, tokens = [], allowedHosts = [], allowedOrigins = [] }: AccessOptions, clock: Clock) {
+  constructor({ host, tokens = [], allowedHosts = [], allowedOrigins = [], alsoAllowed }: AccessOptions, clock: Clock) {
+    this.alsoAllowed = alsoAllowed ?? (() => ({ hosts: [], origins: [] }));
     this.clock = clock;
-    this.hosts = [...LOOPBACK, host, `[${host}]`, ...allowedHosts].map(each => each.toLowerCase());
+    this.hosts = [...LOOPBACK, host, `[${host}]`, ...allowedHosts];
     this.origins = allowedOrigins;
     this.tokens = tokens.map(({ role, value }) => ({ role, digest: digest(value) }));
   }
@@ -60,7 +64,8 @@ export class Access {
     const host = headers.host?.toLowerCase();
     if (host === undefined || !(this.isOurs(host) || this.isOurs(host.replace(/:\d+$/, '')))) return false;
     const { origin } = headers;
-    if (origin === undefined || this.origins.includes(origin) || this.origins.includes('*')) return true;
+    const origins = [...this.origins, ...this.alsoAllowed().origins];
+    if (origin === undefined || origins.includes(origin) || origins.includes('*')) return true;
     return URL.canParse(origin) && LOOPBACK.includes(new URL(origin).hostname);
   }
 
@@ -82,9 +87,9 @@ export class Access {
   }
 
   private isOurs(host: string): boolean {
-    return this.hosts.some(
-      ours => ours === host || ours === '*' || (ours.startsWith('*.') && host.endsWith(ours.slice(1))),
-    );
+    const is = (pattern: string) =>
+      pattern === '*' || pattern === host || (pattern.startsWith('*.') && host.endsWith(pattern.slice(1)));
+    return [...this.hosts, ...this.alsoAllowed().hosts].some(each => is(each.toLowerCase()));
   }
 
   /** Every token is compared, in the same time whatever was brought. */

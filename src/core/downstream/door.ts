@@ -75,6 +75,10 @@ export function refuseNew(response: ServerResponse): void {
 }
 
 /** 405, as every door answers a method that it does not know. */
-export function refuseMethod(response: ServerResponse, allowed: readonly string[], body: unknown): void {
-  replyJson(response, 405, body, { allow: allowed.join(', ') });
+export function refuseMethod({ request, response }: Visit, allowed: readonly string[]): void {
+  replyJson(response, 405, { error: unsupportedMethod(request.method) }, { allow: allowed.join(', ') });
+}
+
+export function unsupportedMethod(method: string | undefined): string {
+  return `Unsupported method: ${method}`;
 }

@@ -1,7 +1,7 @@
 // The HTTP front: binds, asks who is there, and opens the door that the path names.
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { messageOf, UserError } from '../base/errors.ts';
 import { Emitter } from '../base/event.ts';
@@ -82,6 +82,8 @@ export class HttpListener {
   private readonly below: readonly Entrance[];
   private readonly access: Access;
   private readonly server: Server;
+  /** All that are connected, those that have not said a word or not agreed on TLS included. */
+  private readonly sockets = new Set<Socket>();
   /** Those that are not over. */
   private readonly responses = new Set<ServerResponse>();
   private readonly sessionsChanged = new Emitter();
@@ -113,9 +115,16 @@ export class HttpListener {
       ? createTlsServer({ ...timeouts, handshakeTimeout: headersMs, ...options.tls }, listener)
       : createServer(timeouts, listener);
     this.server.timeout = stalledMs;
-    this.server.on('connect', (_request, socket) =>
-      socket.end(`HTTP/1.1 405 Method Not Allowed\r\nallow: ${METHODS}\r\nconnection: close\r\n\r\n`),
-    );
+    this.server.on('connection', socket => {
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+    });
+    this.server.on('connect', (_request, socket) => {
+      // From here on the socket is ours: without a listener its reset would end the process.
+      socket.on('error', () => socket.destroy());
+      socket.end(`HTTP/1.1 405 Method Not Allowed\r\nallow: ${METHODS}\r\nconnection: close\r\n\r\n`);
+      if (socket instanceof Socket) socket.destroySoon();
+    });
   }
 
   /** Binds and listens. Rejects with a {@link UserError} if the address cannot be had. */
@@ -170,7 +179,9 @@ export class HttpListener {
     this.drain();
     await Promise.all(this.doors.map(door => door.close?.()));
     await new Promise<void>(resolve => {
-      const timer = this.clock.schedule(LAST_WORDS_MS, () => this.server.closeAllConnections());
+      const timer = this.clock.schedule(LAST_WORDS_MS, () => {
+        for (const socket of this.sockets) socket.destroy();
+      });
       this.server.close(() => {
         timer.dispose();
         resolve();

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { Clock } from '../base/clock.ts';
 import { UserError } from '../base/errors.ts';
-import { type Door, refuseMethod, replyJson, STOPPING, type Visit } from './door.ts';
+import { type Door, refuseMethod, replyJson, STOPPING, unsupportedMethod, type Visit } from './door.ts';
 import type { Management } from './managementTools.ts';
 import { decodeJson, isJson, readBody, refuseBody } from './requestBody.ts';
 
@@ -30,7 +30,7 @@ export const REFUSALS = {
   badName: 'Bad percent-encoding in path',
   noneCreated: 'No clients were created',
   unknown: (name: string) => `No client named '${name}'`,
-  method: (method: string | undefined) => `Unsupported method: ${method}`,
+  method: unsupportedMethod,
   notJson: 'Unsupported media type: the body must be application/json',
   tooLarge: `Payload too large: at most ${MAX_BODY_BYTES} bytes`,
   role: 'Changing the router needs a token with the role admin',
@@ -91,24 +91,28 @@ export class ManagementApi implements Door {
       case 'PATCH':
         return this.change(visit, async () => this.update(name, await this.jsonOf(visit)));
       default:
-        return refuse(visit, ['DELETE', 'PATCH']);
+        return refuseMethod(visit, ['DELETE', 'PATCH']);
     }
   }
 
   /** @param run gives the answer; undefined: it is given already */
   private async change(visit: Visit, run: () => Promise<Reply | undefined>): Promise<void> {
     if (visit.role !== 'admin') return reply(visit, failed(403, REFUSALS.role));
-    if (this.isDraining) {
-      visit.response.setHeader('retry-after', '1');
-      return reply(visit, failed(503, REFUSALS.stopping));
-    }
+    if (this.isDraining) return this.refuseStopping(visit);
     try {
       const answer = await run();
       if (answer) reply(visit, answer);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
+      // Its body may have come after the drain began.
+      if (this.isDraining) return this.refuseStopping(visit);
       reply(visit, failed(500, error.message));
     }
+  }
+
+  private refuseStopping(visit: Visit): void {
+    visit.response.setHeader('retry-after', '1');
+    reply(visit, failed(503, REFUSALS.stopping));
   }
 
   private async add(body: Body): Promise<Reply | undefined> {
@@ -166,11 +170,7 @@ type Body =
 /** Answers what only reads. */
 async function show(visit: Visit, look: () => unknown, allowed = ['GET', 'HEAD']): Promise<void> {
   const { method } = visit.request;
-  return method === 'GET' || method === 'HEAD' ? reply(visit, done(await look())) : refuse(visit, allowed);
-}
-
-function refuse({ request, response }: Visit, allowed: readonly string[]): void {
-  refuseMethod(response, allowed, { error: REFUSALS.method(request.method) });
+  return method === 'GET' || method === 'HEAD' ? reply(visit, done(await look())) : refuseMethod(visit, allowed);
 }
 
 function reply({ response }: Visit, { status, body }: Reply): void {

@@ -12,9 +12,9 @@ export function probes(ports: ProbePorts): Door {
   return {
     paths: ['/healthz', '/readyz'],
     isPublic: true,
-    visit({ request, response, path }: Visit) {
-      if (request.method !== 'GET' && request.method !== 'HEAD')
-        return refuseMethod(response, ['GET', 'HEAD'], { error: `Unsupported method: ${request.method}` });
+    visit(visit: Visit) {
+      const { request, response, path } = visit;
+      if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(visit, ['GET', 'HEAD']);
       if (path.startsWith('/healthz')) return replyJson(response, 200, { status: 'ok' });
       if (ports.isDraining()) return replyJson(response, 503, { status: 'draining' });
       const awaited = ports.awaited();

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { IncomingMessage } from 'node:http';
+import { IncomingMessage, request } from 'node:http';
 import { Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { Access, type AccessOptions } from '../../../src/core/downstream/access.ts';
 import { BareHttpClient } from '../../support/bareClient.ts';
 import { BareModernClient } from '../../support/bareModernClient.ts';
+import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 import { startGateway } from '../../support/gateway.ts';
 import { clientOf, INITIALIZE } from './scriptedListener.ts';
@@ -155,6 +156,18 @@ describe('Access.admit', () => {
       assert.deepEqual(admit('Bearer chief', address), admin);
     }
   });
+});
+
+it('What the file allows holds as soon as it says so', async t => {
+  const gateway = await startGateway(t, { backends: [] });
+  const statusOf = async (headers: Record<string, string>) =>
+    new Promise(resolve =>
+      request(new URL('/healthz', gateway.url), { headers }, each => resolve(each.resume().statusCode)).end(),
+    );
+  assert.deepEqual([await statusOf({ host: 'a.test' }), await statusOf({ origin: 'https://b.test' })], [403, 403]);
+  await gateway.write({ backends: [], server: { allowed_hosts: ['A.test'], allowed_origins: ['https://b.test'] } });
+  await eventually('the host', async () => (await statusOf({ host: 'a.test:80' })) === 200);
+  assert.equal(await statusOf({ origin: 'https://b.test' }), 200);
 });
 
 describe('A token', () => {

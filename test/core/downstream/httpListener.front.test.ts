@@ -192,6 +192,17 @@ describe('HTTP in its odd forms', () => {
     assert.deepEqual(statuses, [400, 400, 400, 200, 200, 400, 400, 403, 404, 405]);
   });
 
+  it('outlives clients that reset the connection after CONNECT', async t => {
+    const { listener } = await rawListener(t);
+    for (let n = 0; n < 300; n++) {
+      const socket = connectTo(listener.url).on('error', () => {});
+      await once(socket, 'connect');
+      socket.write('CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n', () => socket.resetAndDestroy());
+    }
+    const { status } = await sendRaw(listener.url, requestBytes('GET', '/nowhere', [['host', 'localhost']]));
+    assert.equal(status, 404);
+  });
+
   it('answers HTTP/1.0, whole streams included, and ends the connection', async t => {
     const { post, listener } = await rawListener(t);
     const head = `POST /mcp HTTP/1.0\r\n${headText(post(['content-length', `${PING.length}`]))}\r\n`;

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
 import { eventually } from '../../support/eventually.ts';
 import { fixtureCommand, httpFixture } from '../../support/fixtures.ts';
@@ -282,16 +284,34 @@ describe('POST /mcp_servers', () => {
 
   it('leaves alone what has taken the place of one that fails', async t => {
     const { add, remove, gateway } = await served(t, { backends: [] });
-    const [ready] = await Promise.all([
+    const [first] = await Promise.all([
       add({ x: { command: process.execPath, args: ['-e', 'setTimeout(() => process.exit(3), 1000)'] } }),
       eventually('it to be there', () => gateway.gateway.snapshot().backends.length > 0).then(async () => {
         await remove('x');
         await add({ x: echo() });
       }),
     ]);
-    assert.equal(ready[0], 200);
+    assert.deepEqual(first, [500, '{"error":"No clients were created","errors":{"x":"it was removed meanwhile"}}']);
     assert.equal(gateway.backend('x').state.kind, 'ready');
   });
+});
+
+it('A change whose body ends after the router has begun to stop is not made', async t => {
+  const { gateway } = await served(t, { backends: [] });
+  const headers = { ...gateway.headers, 'content-type': 'application/json' };
+  const outgoing = request(new URL('/mcp_servers', gateway.url), { method: 'POST', headers });
+  const body = JSON.stringify({ mcpServers: { late: failing } });
+  outgoing.write(body.slice(0, 10));
+  // It is being read by the time that another is answered.
+  await fetch(new URL('/healthz', gateway.url));
+  const stopping = gateway.gateway.stop();
+  outgoing.end(body.slice(10));
+  const [response] = await once(outgoing, 'response');
+  assert.equal(response.statusCode, 503);
+  assert.ok(response.headers['retry-after']);
+  response.resume();
+  await stopping;
+  assert.deepEqual(gateway.gateway.snapshot().backends, []);
 });
 
 describe('DELETE and PATCH of /mcp_servers', () => {
