@@ -2,15 +2,7 @@ import { parseArgs } from 'node:util';
 import { UserError } from '../core/base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../core/base/log.ts';
 import { nearest } from '../core/base/nearest.ts';
-import {
-  COMMAND_NAMES,
-  COMMANDS,
-  type CommandName,
-  type CommandSpec,
-  DEFAULT_URL,
-  SHELLS,
-  type Shell,
-} from './commandTable.ts';
+import { COMMAND_NAMES, COMMANDS, type CommandName, type CommandSpec, SHELLS, type Shell } from './commandTable.ts';
 import { commandHelp, mainHelp } from './help.ts';
 
 export type Command =
@@ -48,7 +40,8 @@ export interface CheckArgs {
 
 export interface StatusArgs {
   /** The router's base, or any of its doors. */
-  readonly url: string;
+  /** Undefined: where `serve` would listen. */
+  readonly url: string | undefined;
   readonly json: boolean;
 }
 
@@ -86,7 +79,7 @@ export function parseCommandLine(argv: readonly string[]): Command {
     case 'check':
       return { kind: 'check', config: parsed.value('config'), json: parsed.flag('json') };
     case 'status':
-      return { kind: 'status', url: urlOf(parsed, 'status') ?? DEFAULT_URL, json: parsed.flag('json') };
+      return { kind: 'status', url: urlOf(parsed, 'status'), json: parsed.flag('json') };
     case 'call':
       return { kind: 'call', ...callArgs(parsed) };
     case 'import':

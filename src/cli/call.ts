@@ -42,11 +42,13 @@ async function callHere({ tool, args, config }: CallArgs, environment: Environme
 
 async function callAt(url: URL, { tool, args }: CallArgs, token: string | undefined): Promise<CallReport> {
   const client = new Client({ name: 'switchyard-call', version: manifest.version });
+  let transport: StreamableHTTPClientTransport | undefined;
   const options = { requestInit: { headers: authorization(token) }, fetch: careful(fetch, token) };
   const rejected = (message: string) => ({ kind: 'rejected', code: -32603, message }) as const;
   try {
     try {
-      await client.connect(new StreamableHTTPClientTransport(url, options));
+      transport = new StreamableHTTPClientTransport(url, options);
+      await client.connect(transport);
     } catch (error) {
       if (error instanceof UserError) return rejected(error.message);
       // What the SDK expected is no news to the person: mostly it is the wrong address.
@@ -59,6 +61,8 @@ async function callAt(url: URL, { tool, args }: CallArgs, token: string | undefi
     if (error instanceof ProtocolError) return { kind: 'rejected', code: error.code, message: error.message };
     return rejected(error instanceof UserError ? error.message : `${url} did not answer the call: ${messageOf(error)}`);
   } finally {
+    // What the router says to that changes nothing of the answer.
+    await transport?.terminateSession().catch(() => undefined);
     await client.close();
   }
 }

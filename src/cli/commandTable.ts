@@ -131,7 +131,7 @@ SIGTERM or Ctrl-C lets calls in flight finish and ends; a second one ends at onc
     about: `Asks a router that runs on HTTP what it says of itself and its backends. URL is its base, or any of its
 doors (/mcp, /sse). Its token is read from MCP_AUTH_TOKEN, or else MCP_READ_TOKEN.`,
     options: {
-      url: { value: 'URL', help: `The router to ask. Default: ${DEFAULT_URL}.` },
+      url: { value: 'URL', help: `The router to ask. Default: ${DEFAULT_URL}, or as MCP_HOST and MCP_PORT say.` },
       json: { help: "Print the router's answer as JSON in place of a table." },
       help: HELP,
     },

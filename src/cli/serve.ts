@@ -53,12 +53,14 @@ export async function serve(args: ServeArgs): Promise<number> {
     }
     await stopRequested;
   } else {
-    log.info(`Serving ${gateway.snapshot().configFile} on stdio`);
+    const hint = process.stdin.isTTY ? ': an MCP client is to write to stdin; --port 8000 serves HTTP' : '';
+    log.info(`Serving ${gateway.snapshot().configFile} on stdio${hint}`);
     await Promise.race([gateway.serveStdio(process.stdin, stdout), stopRequested]);
   }
   const stoppingAt = systemClock.now();
   await gateway.stop();
   await tracing?.close(Math.max(0, Math.min(LAST_SPANS_MS, stoppingAt + STOPPED_MS - systemClock.now())));
+  log.info('Stopped');
   return 0;
 }
 

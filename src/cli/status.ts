@@ -1,15 +1,17 @@
 import * as z from 'zod';
 import { UserError } from '../core/base/errors.ts';
-import { readEnvironment } from '../core/config/environment.ts';
+import { type Environment, readEnvironment } from '../core/config/environment.ts';
 import type { StatusArgs } from './args.ts';
+import { DEFAULT_URL } from './commandTable.ts';
 import { formatFinding } from './format.ts';
 import { readJson, tokenToShow } from './runningRouter.ts';
 import { type Cell, type Page, pageOf, type Style, table } from './terminal.ts';
 
 /** Shows what a running router says of itself. The exit code: 0 it answered, 1 it cannot be reached or refused, 2 usage. */
 export async function status(args: StatusArgs): Promise<number> {
-  const token = tokenToShow(readEnvironment(process.env));
-  const url = listAddress(args.url);
+  const environment = readEnvironment(process.env);
+  const url = listAddress(args.url ?? usualAddress(environment));
+  const token = tokenToShow(environment);
   let answer: unknown;
   try {
     answer = await readJson(url, token);
@@ -23,6 +25,14 @@ export async function status(args: StatusArgs): Promise<number> {
     process.stderr.write(`switchyard: ${error.message}\n`);
     return 1;
   }
+}
+
+/** Where `serve` would listen in the same environment, for a client of this machine. */
+function usualAddress({ host, port }: Environment): string {
+  const url = new URL(DEFAULT_URL);
+  if (port !== undefined) url.port = String(port);
+  if (host !== undefined && host !== '0.0.0.0' && host !== '::') url.hostname = host.includes(':') ? `[${host}]` : host;
+  return url.href;
 }
 
 /** Where a router lists its backends, from its base or any of its doors. */
@@ -46,6 +56,7 @@ const backendSchema = z.looseObject({
   in_flight: z.number(),
   latency_ms: z.number().nullish(),
   restarts: z.number(),
+  error_count: z.number(),
   last_error: z.string().nullish(),
 });
 
@@ -145,9 +156,12 @@ function lastErrorOf({ state, healthy, last_error }: Backend): string {
 }
 
 /** Nothing is said of one that is not meant to work now, or not yet. */
-function healthOf({ state, healthy, paused }: Backend): string | Cell {
+function healthOf({ state, healthy, paused, error_count }: Backend): string | Cell {
   if (healthy) return { text: 'healthy', style: 'green' };
-  return paused || !/^(ready|failed|draining)$/.test(state) ? '-' : { text: 'unhealthy', style: 'red' };
+  const isTryingAgain = state === 'connecting' && error_count > 0;
+  return paused || !(isTryingAgain || /^(ready|failed|draining)$/.test(state))
+    ? '-'
+    : { text: 'unhealthy', style: 'red' };
 }
 
 const STATE_STYLES: Readonly<Record<string, Style>> = {

@@ -15,7 +15,7 @@ export interface MetricsPorts {
 }
 
 /** Tools with series of their own; what is called beyond them counts as one, `other`. */
-const MAX_TOOLS = 500;
+const MAX_TOOLS = 200;
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 const CIRCUITS = { closed: 'closed', open: 'open', 'half-open': 'half_open', 'held-open': 'paused' } as const;
 
@@ -38,7 +38,7 @@ export class Metrics implements Door {
   private readonly durations = new Histogram({
     name: 'switchyard_request_duration_seconds',
     help: 'From a request of a client to its answer, retries and waiting included.',
-    labelNames: ['backend', 'method'],
+    labelNames: ['backend', 'tool', 'method'],
     buckets: SECONDS,
     registers: [this.registry],
   });
@@ -76,12 +76,12 @@ export class Metrics implements Door {
 
   decided({ method, name, outcome, ms, attempts }: Decision): void {
     const backend = attempts.at(-1)?.backend;
-    const about = { method, ...(backend !== undefined && { backend }) };
-    this.requests.inc({
-      ...about,
+    const about = {
+      method,
+      ...(backend !== undefined && { backend }),
       ...(method === 'tools/call' && { tool: this.toolLabel(name) }),
-      outcome: outcome.replaceAll(' ', '_'),
-    });
+    };
+    this.requests.inc({ ...about, outcome: outcome.replaceAll(' ', '_') });
     this.durations.observe(about, ms / 1000);
     for (const attempt of attempts) this.attempts.inc({ backend: attempt.backend, outcome: attempt.outcome });
   }

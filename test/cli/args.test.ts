@@ -78,7 +78,7 @@ suite('The command line', () => {
   });
 
   test('reads where to ask for the status, and which files to import', () => {
-    const status = { kind: 'status', url: 'http://127.0.0.1:8000', json: false };
+    const status = { kind: 'status', url: undefined, json: false };
     assert.deepEqual(parseCommandLine(['status']), status);
     const url = 'https://tools.example.com/mcp';
     assert.deepEqual(parseCommandLine(['status', '--url', url, '--json']), { ...status, url, json: true });

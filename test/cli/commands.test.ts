@@ -184,6 +184,8 @@ suite('switchyard call', () => {
     await router.reports(/(echo: ready)/);
     const answered = await runCli(t, ['call', 'echo__echo', '{"text": "over there"}', '--url', url], { env });
     assert.deepEqual(answered, { exitCode: 0, stdout: 'over there\n', stderr: '' });
+    const status = await runCli(t, ['status', '--url', url, '--json'], { env });
+    assert.equal(JSON.parse(status.stdout).router.sessions, 0, 'the call has ended its session');
     const refused = await runCli(t, ['call', 'echo__echo', '--url', url]);
     assert.deepEqual([refused.exitCode, refused.stdout], [1, '']);
     assert.match(refused.stderr, /401|token|unauthorized/i);

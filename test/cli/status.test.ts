@@ -24,6 +24,7 @@ const HEALTHY = {
   in_flight: 1,
   latency_ms: 12.3,
   restarts: 0,
+  error_count: 0,
   last_error: 'it failed last year',
 };
 const REPORT: StatusReport = {

@@ -1,5 +1,8 @@
 // The whole core on real backends: what happens to them when others fail, when they end, and when the configuration changes.
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -72,6 +75,24 @@ describe('Gateway with backends that fail', () => {
     const [first = 0, second = 0] = waits.values();
     assert.ok(first >= 400 && first <= 600, `first wait ${first} ms`);
     assert.ok(second >= 800 && second <= 1200, `second wait ${second} ms`);
+  });
+
+  test('keeps the reason of a failed start while it tries again, and forgets the failures once it is ready', async t => {
+    const flag = path.join(await mkdtemp(path.join(tmpdir(), 'switchyard-flag-')), 'flag');
+    t.after(() => rm(path.dirname(flag), { recursive: true }));
+    const { command, args } = fixtureCommand('servers/echo.mjs');
+    const broken = {
+      name: 'broken',
+      command: 'sh',
+      args: ['-c', `test -e ${flag} && exec "$@"; sleep 0.3; exit 3`, 'sh', command, ...args],
+    };
+    const gateway = await startGateway(t, { backends: [broken] });
+    await gateway.reaches('broken', 'failed');
+    const again = await gateway.reaches('broken', 'connecting');
+    assert.match(again.lastError?.message ?? '', /code 3/);
+    assert.ok(again.errorCount > 0);
+    await writeFile(flag, '');
+    assert.equal((await gateway.reaches('broken', 'ready')).errorCount, 0);
   });
 
   test('says that a backend which answers 401 needs sign-in', async t => {

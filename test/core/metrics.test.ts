@@ -47,9 +47,9 @@ suite('/metrics', () => {
         await sample('requests_total', { method: 'tools/call', tool: 'unknown', outcome: 'rejected' }),
         await sample('requests_total', { backend: 'echo', method: 'prompts/get', outcome: 'answered' }),
         await sample('attempts_total', { backend: 'echo', outcome: 'answered' }),
-        await sample('request_duration_seconds_count', requests),
+        await sample('request_duration_seconds_count', { ...requests, tool: 'echo__echo' }),
       ],
-      [3, 1, 1, 1, 5, 4],
+      [3, 1, 1, 1, 5, 3],
     );
   });
 
@@ -105,16 +105,16 @@ suite('/metrics', () => {
     assert.equal(await sample('requests_total', kept), 1);
   });
 
-  test('gives 500 tools series of their own, and the rest one', async t => {
-    const many = { name: 'many', ...fixtureCommand('servers/echo.mjs', '--tools', '510') };
+  test('gives 200 tools series of their own, and the rest one', async t => {
+    const many = { name: 'many', ...fixtureCommand('servers/echo.mjs', '--tools', '210') };
     const { gateway, scrape } = await started(t, [many]);
     const client = await gateway.client();
     const names = (await client.toolNames()).filter(name => name.startsWith('many__tool_'));
-    assert.equal(names.length, 510);
+    assert.equal(names.length, 210);
     for (const name of names) await client.callTool(name);
     const { families } = await scrape();
     const requests = families.get('switchyard_requests_total')?.samples ?? [];
-    assert.equal(requests.length, 501);
+    assert.equal(requests.length, 201);
     assert.equal(requests.find(({ labels }) => labels.tool === 'other')?.value, 10);
   });
 });

@@ -432,6 +432,7 @@ export class Backend {
     this.ports.log.info(`${this.name}: ${what}`, { backend: this.name });
     this.offer.attach(connection, lists, ttlMs);
     this.told = '';
+    this.stats.prove(since);
     this.checker ??= this.watch();
     this.settle();
     this.standing.renew(connection, undefined);
@@ -469,6 +470,7 @@ export class Backend {
     const { clock } = this.ports;
     const words = this.lastWords.take();
     const told = failure.code === 'exited' && words ? `${failure.message}: ${words}` : failure.message;
+    if (!wasReady) this.stats.fail(told, clock.now());
     // Asking again does not sign anybody in.
     const delay = failure.code === 'needs-sign-in' ? undefined : this.backoff.next();
     const retry = delay === undefined ? undefined : clock.schedule(delay, () => this.start());
