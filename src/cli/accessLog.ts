@@ -5,7 +5,7 @@ const MOST_CHARACTERS = 120;
 /** Enough to find the lines of one session, too little to be in it. */
 const SESSION_CHARACTERS = 8;
 
-/** A line for each HTTP request that is over. Nothing that can hold a secret is in it: no query, no header but those named, no body. */
+/** A line for each HTTP request that is over. What usually holds secrets is not in it: no query, no header but those named, no body. */
 export function accessLog(log: Logger): NonNullable<ListenOptions['onAnswered']> {
   return ({ request, path, status, role, address = '-', ms }) => {
     const { method = '-', headers } = request;

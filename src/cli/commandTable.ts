@@ -101,7 +101,7 @@ SIGTERM or Ctrl-C lets calls in flight finish and ends; a second one ends at onc
       persist: { help: 'Keep in the file what is changed over HTTP or by management tools while it runs.' },
       'log-level': { value: LOG_LEVELS.join('|'), help: 'What is written to stderr. Default: info.' },
       'log-format': { value: 'pretty|json', help: 'Lines for people, or a JSON object a line. Default: pretty.' },
-      'access-log': { help: 'Log a line for each HTTP request; nothing in it can hold a secret.' },
+      'access-log': { help: 'Log a line for each HTTP request: no query, no body, of the headers the user agent.' },
       help: HELP,
     },
     maxPositionals: 0,
