@@ -26,8 +26,8 @@ const CASES: readonly Case[] = [
       numStartups: 3,
       mcpServers: { docs: { type: 'http', url: 'https://example.com/mcp', headers: { 'X-Key': `\${DOCS_KEY}` } } },
       projects: {
-        '/work/a': { mcpServers: { local: { type: 'stdio', command: './serve.sh', args: [], env: {} } } },
-        '/work/b': {
+        '/home/me/a': { mcpServers: { local: { type: 'stdio', command: './serve.sh', args: [], env: {} } } },
+        '/home/me/b': {
           mcpServers: { events: { type: 'sse', url: 'https://example.com/sse' } },
           disabledMcpServers: ['events'],
         },
@@ -35,15 +35,15 @@ const CASES: readonly Case[] = [
     },
     read: {
       docs: { url: 'https://example.com/mcp', headers: { 'X-Key': `\${env:DOCS_KEY}` }, type: 'http' },
-      local: { command: './serve.sh', cwd: '/work/a' },
+      local: { command: './serve.sh', cwd: '/home/me/a' },
       events: { url: 'https://example.com/sse', type: 'sse', enabled: false },
     },
   },
   {
     client: 'Cursor',
-    file: '/work/a/.cursor/mcp.json',
+    file: '/home/me/a/.cursor/mcp.json',
     text: { mcpServers: { 'my server': { command: 'node', args: ['./tool.js'], envFile: '.env' } } },
-    read: { 'my-server': { command: 'node', args: ['./tool.js'], env_file: '/work/a/.env', cwd: '/work/a' } },
+    read: { 'my-server': { command: 'node', args: ['./tool.js'], env_file: '/home/me/a/.env', cwd: '/home/me/a' } },
   },
   {
     client: 'Windsurf',
@@ -76,7 +76,7 @@ const CASES: readonly Case[] = [
   },
   {
     client: "VS Code's mcp.json",
-    file: '/work/a/.vscode/mcp.json',
+    file: '/home/me/a/.vscode/mcp.json',
     text: `{
       // asked for once
       "inputs": [{ "id": "key", "type": "promptString", "password": true }],
@@ -145,7 +145,7 @@ enabled = false
   },
   {
     client: 'opencode',
-    file: '/work/a/opencode.jsonc',
+    file: '/home/me/a/opencode.jsonc',
     text: {
       mcp: {
         local: { type: 'local', command: ['bun', 'x', 'my-mcp'], environment: { A: 'b' }, enabled: true },
@@ -183,10 +183,10 @@ mcpServers:
   },
   {
     client: 'our own files, with everything that is in them',
-    file: '/work/a/backends.yaml',
+    file: '/home/me/a/backends.yaml',
     text: 'backends: [{ name: db, namespace: data, source: "npm:db-mcp", priority: 3, cwd: sub, routes: [{pattern: "x*"}] }]',
     read: {
-      db: { namespace: 'data', source: 'npm:db-mcp', priority: 3, cwd: '/work/a/sub', routes: [{ pattern: 'x*' }] },
+      db: { namespace: 'data', source: 'npm:db-mcp', priority: 3, cwd: '/home/me/a/sub', routes: [{ pattern: 'x*' }] },
     },
   },
   {
