@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import manifest from '../package.json' with { type: 'json' };
-import { configFile, NODES } from './cli/program.ts';
+import { configFile, NODES, needsOldestNode } from './cli/program.ts';
 import { eventually } from './support/eventually.ts';
 import { fixtureCommand } from './support/fixtures.ts';
 
@@ -38,6 +38,8 @@ before(async () => {
   await npm(['install', '--offline', '--no-audit', '--no-fund', `./${packed.filename}`], folder);
 });
 after(() => rm(folder, { recursive: true, force: true }));
+
+test('there is the oldest Node that is supported', needsOldestNode);
 
 test('the npm package holds the bundles and their company, and is under 0.8 MB', async t => {
   const names = packed.files.map(({ path }) => path).filter(name => !/^dist\/[\w-]+\.js$/.test(name));

@@ -6,11 +6,13 @@ import path from 'node:path';
 import { suite, test } from 'node:test';
 import manifest from '../../package.json' with { type: 'json' };
 import { fixtureCommand } from '../support/fixtures.ts';
-import { CLI, configFile, NODES, runCli, startCli, temporaryFolder } from './program.ts';
+import { CLI, configFile, NODES, needsOldestNode, runCli, startCli, temporaryFolder } from './program.ts';
 
 const ECHO = { name: 'echo', ...fixtureCommand('servers/echo.mjs') };
 const HANGING = { name: 'hanging', ...fixtureCommand('servers/hanging.mjs', '--stubborn') };
 const CRASHING = { name: 'crashing', ...fixtureCommand('servers/crashing.mjs') };
+
+test('there is the oldest Node that is supported', needsOldestNode);
 
 for (const { node, title } of NODES) {
   suite(`The program ${title}`, () => {

@@ -1,8 +1,9 @@
 // The scripts that `switchyard completion` prints, in the shells that they are for.
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { test } from 'node:test';
+import { execFileSync } from 'node:child_process';
+import { before, test } from 'node:test';
 import { completionFor } from '../../src/cli/completion.ts';
+import { installDebianPackages, programOf } from '../support/machine.ts';
 
 /** What is typed, a cursor at its end, and what is offered. */
 const COMPLETIONS = [
@@ -21,8 +22,50 @@ const COMPLETIONS = [
   [['call', 'some_tool'], []],
 ] as const;
 
-test('bash completes commands, options and their values', t => {
-  if (!isInstalled('bash')) return t.diagnostic('not tried: bash is not installed');
+/** Types each argument into an interactive zsh in a terminal of its own, with a Tab at the end, and prints what comes back. */
+const TYPING_IN_ZSH = `
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'eval "$OFFERING"'
+zpty -r shell said '*READY*'
+for typed in "$@"; do
+  zpty -w -n shell "$typed"$'\\t'
+  zpty -r shell said '*</offered>*'
+  print -r -- "$said"
+  zpty -w -n shell $'\\x15'
+done
+zpty -d shell`;
+
+/** For that shell: a Tab says what it would offer. */
+const OFFERING_IN_ZSH = `
+autoload -U compinit && compinit -D -u
+eval "$COMPLETION"
+compadd() {
+  # Some only ask what there would be.
+  if [[ "\${(@)@[1,(i)(-|--)]}" != *-[OAD]\\ * ]]; then
+    local -a found
+    builtin compadd -A found "$@"
+    offered+=($found)
+  fi
+  builtin compadd "$@"
+}
+offer() {
+  offered=()
+  _main_complete
+  print -r -- "<offered>$offered</offered>"
+}
+zle -C offer list-choices offer
+bindkey '^I' offer
+print READY`;
+
+before(() =>
+  installDebianPackages(
+    ['bash', 'fish', 'zsh'].map(shell => programOf(shell)),
+    console.log,
+  ),
+);
+
+test('bash completes commands, options and their values', () => {
   for (const [words, offered] of COMPLETIONS) {
     const typed = ['switchyard', ...words];
     const script = `${completionFor('bash')}
@@ -32,15 +75,13 @@ for reply in "\${COMPREPLY[@]}"; do echo "$reply"; done`;
   }
 });
 
-test('bash completes the value of "--option=value", which it takes apart', t => {
-  if (!isInstalled('bash')) return t.diagnostic('not tried: bash is not installed');
+test('bash completes the value of "--option=value", which it takes apart', () => {
   const script = `${completionFor('bash')}
 COMP_WORDS=(switchyard serve --transport = st); COMP_CWORD=4; _switchyard; echo "\${COMPREPLY[@]}"`;
   assert.equal(execFileSync('bash', ['-c', script], { encoding: 'utf8' }), 'stdio\n');
 });
 
-test('fish completes commands, options and their values', t => {
-  if (!isInstalled('fish')) return t.diagnostic('not tried: fish is not installed');
+test('fish completes commands, options and their values', () => {
   for (const [words, offered] of COMPLETIONS) {
     const line = ['switchyard', ...words].join(' ');
     const script = `${completionFor('fish')}\ncomplete -C '${line}'`;
@@ -49,15 +90,16 @@ test('fish completes commands, options and their values', t => {
   }
 });
 
-test('zsh takes its script', t => {
-  if (!isInstalled('zsh')) return t.diagnostic('not tried: zsh is not installed');
-  const script = `autoload -U compinit && compinit -D -u\n${completionFor('zsh')}\necho "\${_comps[switchyard]}"`;
-  assert.equal(execFileSync('zsh', ['-f', '-c', script], { encoding: 'utf8' }), '_switchyard\n');
+test('zsh completes commands, options and their values', () => {
+  const typed = COMPLETIONS.map(([words]) => ['switchyard', ...words].join(' '));
+  const env = { ...process.env, COMPLETION: completionFor('zsh'), OFFERING: OFFERING_IN_ZSH };
+  const said = execFileSync('zsh', ['-fc', TYPING_IN_ZSH, 'zsh', ...typed], { encoding: 'utf8', env, timeout: 30_000 });
+  const found = [...said.matchAll(/<offered>(.*)<\/offered>/g)].map(([, offered = '']) => offered.split(' '));
+  assert.deepEqual(
+    found.map(each => each.filter(Boolean).sort()),
+    COMPLETIONS.map(([, offered]) => [...offered].sort()),
+  );
 });
-
-function isInstalled(shell: string): boolean {
-  return spawnSync(shell, ['--version']).status === 0;
-}
 
 function lines(text: string): string[] {
   return text.split('\n').filter(Boolean);

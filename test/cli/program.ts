@@ -15,16 +15,24 @@ import { descendantsOf, isRunning } from '../support/processes.ts';
 
 export const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
-/** The Node that runs this, and the oldest that is supported, where the machine has one. */
-export const NODES = [
-  process.execPath,
-  ...nodesOnPath()
-    .filter(node => majorOf(node) === 20)
-    .slice(0, 1),
-].map(node => ({
+/** The oldest that is supported. */
+const OLDEST_MAJOR = 20;
+const oldestNode = nodesOnPath().find(node => majorOf(node) === OLDEST_MAJOR);
+
+/** The Node that runs this, and the oldest that is supported, where the machine has one: see {@link needsOldestNode}. */
+export const NODES = [process.execPath, ...(oldestNode === undefined ? [] : [oldestNode])].map(node => ({
   node,
   title: `on Node ${majorOf(node)}`,
 }));
+
+/** A test for each file that uses {@link NODES}: without the oldest, it fails in CI, and says elsewhere what was not tried. */
+export function needsOldestNode(t: TestContext): void {
+  if (oldestNode !== undefined) return;
+  const message = `there is no Node ${OLDEST_MAJOR} on the PATH, so nothing here was tried on it`;
+  if (process.env.CI) assert.fail(message);
+  t.diagnostic(`not tried: ${message}`);
+  t.skip(message);
+}
 
 export interface Finished {
   readonly exitCode: number | null;

@@ -10,11 +10,23 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { deferred } from '../../src/core/base/async.ts';
 import { eventually } from '../support/eventually.ts';
 import { fixtureCommand } from '../support/fixtures.ts';
-import { CLI, configFile, freePort, NODES, type Program, runCli, startCli, temporaryFolder } from './program.ts';
+import {
+  CLI,
+  configFile,
+  freePort,
+  NODES,
+  needsOldestNode,
+  type Program,
+  runCli,
+  startCli,
+  temporaryFolder,
+} from './program.ts';
 
 const ECHO = { name: 'echo', ...fixtureCommand('servers/echo.mjs') };
 const STUBBORN = { name: 'stubborn', ...fixtureCommand('servers/hanging.mjs', '--stubborn') };
 const CLIENT_INFO = { name: 'test', version: '1.0.0' };
+
+test('there is the oldest Node that is supported', needsOldestNode);
 
 for (const { node, title } of NODES) {
   suite(`switchyard serve ${title}`, () => {

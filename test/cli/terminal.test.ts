@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { suite, test } from 'node:test';
 import { cut, PLAIN, table, wrap } from '../../src/cli/terminal.ts';
 import { fixtureCommand } from '../support/fixtures.ts';
+import { installDebianPackages, programOf } from '../support/machine.ts';
 import { CLI, configFile, temporaryFolder } from './program.ts';
 
 const ROWS = [
@@ -59,8 +60,7 @@ test('a text is wrapped at blanks, at the colons of a path, and else where the l
 });
 
 test('a check on a terminal is coloured, fits it, and shows meanwhile who is waited for', async t => {
-  if (spawnSync('script', ['--version']).status !== 0)
-    return t.diagnostic('not tried: there is no "script" to make a terminal');
+  await installDebianPackages([programOf('bsdutils', 'script')], line => t.diagnostic(line));
   const hanging = { name: 'hanging', ...fixtureCommand('servers/hanging.mjs'), start_timeout_seconds: 1 };
   const missing = { name: 'missing', command: 'no-such-command' };
   const file = await configFile(t, { backends: [hanging, missing] });

@@ -6,7 +6,7 @@ import { BareModernClient } from '../support/bareModernClient.ts';
 import { type CollectedSpan, type Collector, startCollector } from '../support/collector.ts';
 import { eventually } from '../support/eventually.ts';
 import { fixtureCommand, httpFixture } from '../support/fixtures.ts';
-import { configFile, NODES, type Program, runCli, startCli } from './program.ts';
+import { configFile, NODES, needsOldestNode, type Program, runCli, startCli } from './program.ts';
 
 const RECORDED = { name: 'recorded', ...fixtureCommand('servers/recorded.mjs') };
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -16,6 +16,8 @@ const TRACEPARENT = `00-${TRACE}-${PARENT}-01`;
 const CLOCK = 2_000_000n;
 const SERVER = 2;
 const CLIENT = 3;
+
+test('there is the oldest Node that is supported', needsOldestNode);
 
 for (const { node, title } of NODES) {
   for (const protocol of ['http/json', 'http/protobuf'])
