@@ -1,15 +1,14 @@
 // `status` as a program, on a server that answers as a router does, and on others.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
-import path from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { formatStatus, listAddress, type StatusReport } from '../../src/cli/status.ts';
 import { PLAIN } from '../../src/cli/terminal.ts';
+import { makeCertificate } from '../support/certificate.ts';
 import { fixtureCommand } from '../support/fixtures.ts';
 import { configFile, runCli, startCli, temporaryFolder } from './program.ts';
 
@@ -141,21 +140,7 @@ suite('switchyard status', () => {
   });
 
   test('speaks TLS to one whose authority is known', async t => {
-    const folder = await temporaryFolder(t);
-    const files = { key: path.join(folder, 'key.pem'), cert: path.join(folder, 'cert.pem') };
-    const request = [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '2',
-    ];
-    const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    execFileSync('openssl', [...request, ...names, '-keyout', files.key, '-out', files.cert], { stdio: 'pipe' });
+    const files = await makeCertificate(await temporaryFolder(t), 'router');
     const identity = { key: await readFile(files.key), cert: await readFile(files.cert) };
     const server = createTlsServer(identity, (_, response) => replyJson(response, REPORT));
     const { port } = await listen(t, server);
