@@ -10,8 +10,10 @@ import { fixtureCommand, httpFixture } from '../support/fixtures.ts';
 
 const CALLERS = 36;
 const MEGABYTE = 1024 * 1024;
-/** From the end of the drain to the end of the process, with the ladder that ends backends between them. */
-const MARGIN_MS = 4000;
+/** From the signal to the end of the process, however busy it is: what is promised. */
+const GONE_MS = 9000;
+/** The longest that can be configured. */
+const LONG_DRAIN_SECONDS = 8;
 
 const SLOW = { label: 'a', steps: 4, stepMs: 200 };
 const CALLS = [
@@ -92,7 +94,7 @@ async function terminate(router: Program) {
 
 suite('SIGTERM under load', () => {
   test('answers every call that was accepted, sends later ones away, and leaves nothing behind', async t => {
-    const { router, url, outcomes, callers } = await underLoad(t, { drainSeconds: 5 });
+    const { router, url, outcomes, callers } = await underLoad(t, { drainSeconds: LONG_DRAIN_SECONDS });
     const pids = await router.reachDescendants(1);
     const ended = terminate(router);
     await router.reports(/(Stopping)/);
@@ -105,7 +107,7 @@ suite('SIGTERM under load', () => {
 
     const { at, exitCode, ms } = await ended;
     assert.equal(exitCode, 0, router.stderr);
-    assert.ok(ms < MARGIN_MS, `nothing was slow, so it ended early: ${ms} ms`);
+    assert.ok(ms < 1000 * LONG_DRAIN_SECONDS, `nothing hung, so it ended early: ${ms} ms`);
     await router.assertGone(pids);
     await Promise.all(callers);
     const accepted = outcomes.filter(({ began, refusal }) => began < at && !refusal?.includes('HTTP 503'));
@@ -146,11 +148,17 @@ suite('SIGTERM under load', () => {
     const tools = ['stuck__hang', 'far__hang', 'far__stall'];
     const hanging = tools.flatMap(tool => [call(legacy, tool, {}), call(modern, tool, {})]);
     const pids = await router.reachDescendants(3);
-    await sleep(300);
+    await eventually('all of them at their backends', async () => {
+      const { backends } = (await (await fetch(new URL('/mcp_servers', url))).json()) as {
+        backends: { name: string; in_flight: number }[];
+      };
+      const inFlight = Object.fromEntries(backends.map(({ name, in_flight }) => [name, in_flight]));
+      return inFlight.stuck === 2 && inFlight.far === 4;
+    });
 
     const { at, exitCode, ms } = await terminate(router);
     assert.equal(exitCode, 0, router.stderr);
-    assert.ok(ms >= 2000 && ms < 2000 + MARGIN_MS, `${ms} ms`);
+    assert.ok(ms >= 2000 && ms < GONE_MS, `${ms} ms`);
     await router.assertGone(pids);
     for (const { tool, answer, refusal } of await Promise.all(hanging)) {
       assert.equal(refusal, undefined, tool);
@@ -164,14 +172,14 @@ suite('SIGTERM under load', () => {
 
   test('ends at once at the second signal, with all that it started', async t => {
     const more = [{ name: 'stuck', ...fixtureCommand('servers/faulty.mjs', '--stubborn', '--orphan') }];
-    const { router, callers } = await underLoad(t, { drainSeconds: 6, more });
+    const { router, callers } = await underLoad(t, { drainSeconds: LONG_DRAIN_SECONDS, more });
     const pids = await router.reachDescendants(3);
     const ended = terminate(router);
     await router.reports(/(Stopping)/);
     const again = performance.now();
     router.child.kill('SIGTERM');
     assert.equal((await ended).exitCode, 143);
-    assert.ok(performance.now() - again < 2000);
+    assert.ok(performance.now() - again < 500 * LONG_DRAIN_SECONDS);
     await router.assertGone(pids);
     await Promise.all(callers);
   });
