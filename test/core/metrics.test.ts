@@ -58,7 +58,9 @@ suite('/metrics', () => {
     await gateway.reaches('echo', 'ready');
     await gateway.reaches('away', 'failed');
     const client = await gateway.client();
-    const call = client.callTool('echo__slow', { label: 'a', steps: 1, stepMs: 600 });
+    const slow = { name: 'echo__slow', arguments: { label: 'a', steps: 1, stepMs: 600_000 } };
+    const call = client.start('tools/call', slow);
+    const ended = assert.rejects(call.answer);
     const echo = { backend: 'echo' };
     await eventually('a call in flight', async () => (await sample('backend_in_flight', echo)) === 1);
     gateway.gateway.pause('echo');
@@ -69,10 +71,11 @@ suite('/metrics', () => {
     );
     assert.deepEqual(await Promise.all(['closed', 'open', 'half_open', 'paused'].map(circuit)), [0, 0, 0, 1]);
     assert.deepEqual([await sample('backend_up', { backend: 'away' }), await sample('backend_tools', echo)], [0, 11]);
-    await call;
+    client.cancel(call.id, 'seen');
+    await ended;
+    await eventually('nothing in flight', async () => (await sample('backend_in_flight', echo)) === 0);
     gateway.gateway.restart('echo');
     await eventually('a restart', async () => (await sample('backend_restarts_total', echo)) === 1);
-    assert.equal(await sample('backend_in_flight', echo), 0);
   });
 
   test('counts HTTP responses by door and status, and no path that a stranger made up', async t => {

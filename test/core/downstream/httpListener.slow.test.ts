@@ -11,10 +11,18 @@ import { connectTo } from '../../support/rawHttp.ts';
 import { INITIALIZE, scriptedListener, TOKEN, toolCall } from './scriptedListener.ts';
 
 const MEGABYTE = 1024 * 1024;
-const PATIENCE = { headersMs: 400, requestMs: 800, stalledMs: 600 };
+const MINUTE = 60_000;
+/** Of one kind each, so that whoever is cut off is so for that. */
+const PATIENCE = {
+  headers: { headersMs: 600, requestMs: MINUTE, stalledMs: MINUTE },
+  // Looked for four times as often as headers are to come.
+  request: { headersMs: 1500, requestMs: 1500, stalledMs: MINUTE },
+  stalled: { headersMs: MINUTE, requestMs: MINUTE, stalledMs: 600 },
+};
 
-/** Listens with little patience. */
-const listen = (t: TestContext, router = {}) => scriptedListener(t, { options: { patience: PATIENCE }, router });
+/** Listens with little patience of one kind. */
+const listen = (t: TestContext, kind: keyof typeof PATIENCE) =>
+  scriptedListener(t, { options: { patience: PATIENCE[kind] } });
 
 /** What a connection is told until it is cut; it writes a byte of what is left every 50 ms. */
 async function trickle(t: TestContext, url: string, head: string, rest: string): Promise<string> {
@@ -49,7 +57,7 @@ function closed(socket: Socket): Promise<unknown> {
 
 describe('A slow client', () => {
   it('is cut off when its headers do not end', async t => {
-    const { listener } = await listen(t);
+    const { listener } = await listen(t, 'headers');
     assert.match(
       await trickle(t, listener.url, 'POST /mcp HTTP/1.1\r\nhost: localhost\r\nx: ', 'x'),
       /^HTTP\/1\.1 408 /,
@@ -57,13 +65,13 @@ describe('A slow client', () => {
   });
 
   it('is cut off when its body does not end', async t => {
-    const { listener, begin } = await listen(t);
+    const { listener, begin } = await listen(t, 'request');
     const head = headOf('POST', { ...(await begin()), 'content-length': '1000' });
     assert.match(await trickle(t, listener.url, head, ' '), /^HTTP\/1\.1 408 /);
   });
 
   it('is cut off when it says nothing at all', async t => {
-    const { listener } = await listen(t);
+    const { listener } = await listen(t, 'stalled');
     await closed(connectTo(listener.url).resume());
   });
 
@@ -91,7 +99,7 @@ describe('A slow client', () => {
   });
 
   it('gives its stream back when it only half closes its connection', async t => {
-    const { listener, begin, clock } = await listen(t);
+    const { listener, begin, clock } = await listen(t, 'stalled');
     const session = await begin();
     const socket = connectTo(listener.url);
     socket.end(headOf('GET', session));
