@@ -12,7 +12,8 @@ import { fixtureCommand, fixturePath } from '../support/fixtures.ts';
 import { Random } from '../support/random.ts';
 import { sendRaw } from '../support/rawHttp.ts';
 import type { Stock } from './fuzzedRouter.ts';
-import { type Ground, malformed } from './malformed.ts';
+import { malformed } from './malformed/malformed.ts';
+import type { Ground } from './malformed/parts.ts';
 
 const REQUESTS = 10_000;
 const WARM_UP = 1500;
