@@ -1,5 +1,5 @@
-// Ten thousand requests that nobody should send, of every kind, at the router's HTTP; then it must be what it was before. The seed is
-// printed: SWITCHYARD_TEST_SEED takes it again.
+// Ten thousand requests that nobody should send, of every kind, at the router's HTTP, and clients that leave in the middle; then it
+// must be what it was before. The seed is printed: SWITCHYARD_TEST_SEED takes it again.
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,12 +12,18 @@ import { fixtureCommand, fixturePath } from '../support/fixtures.ts';
 import { Random } from '../support/random.ts';
 import { sendRaw } from '../support/rawHttp.ts';
 import type { Stock } from './fuzzedRouter.ts';
+import { leave, leaving } from './malformed/leaving.ts';
 import { malformed } from './malformed/malformed.ts';
 import type { Ground } from './malformed/parts.ts';
 
 const REQUESTS = 10_000;
 const WARM_UP = 1500;
 const AT_ONCE = 16;
+/** The share of those that leave in the middle. */
+const LEAVING = 0.1;
+const PATIENCE_MS = 30_000;
+/** A stream that nobody reads may be noticed only at its next sign of life, 15 s later. */
+const LINGER_MS = 40_000;
 const TOKEN = 'the-token';
 const MEGABYTE = 1024 ** 2;
 /** What V8 keeps of code that has become hot. */
@@ -31,7 +37,15 @@ suite('Malformed requests', () => {
     const backends = [{ name: 'echo', ...fixtureCommand('servers/echo.mjs') }];
     const config = await configFile(t, { backends });
     const env = { ...process.env, HOME: await temporaryFolder(t) };
-    const router = fork(fixturePath('faults/fuzzedRouter.ts'), [config, TOKEN], { env, execArgv: [] });
+    const router = fork(fixturePath('faults/fuzzedRouter.ts'), [config, TOKEN], {
+      env,
+      execArgv: [],
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    });
+    let said = '';
+    router.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
     const gone = once(router, 'close');
     t.after(async () => {
       router.kill('SIGKILL');
@@ -40,7 +54,7 @@ suite('Malformed requests', () => {
     const answer = async () => {
       const [message] = await Promise.race([
         once(router, 'message'),
-        gone.then(() => assert.fail('the router is gone')),
+        gone.then(() => assert.fail(`the router is gone: ${said}`)),
       ]);
       return message;
     };
@@ -58,19 +72,23 @@ suite('Malformed requests', () => {
     const calm = await stock();
     /** What it holds as soon as nothing of the requests is left but memory. */
     const stockAfterwards = () =>
-      eventually('as few sessions and handles as before', async () => {
-        const now = await stock();
-        return now.sessions === calm.sessions && now.handles <= calm.handles + HANDLE_TOLERANCE && now;
-      }).catch(async (error: Error) =>
-        assert.fail(`${error.message}: ${JSON.stringify({ calm, now: await stock() })}`),
-      );
+      eventually(
+        'as few sessions and handles as before',
+        async () => {
+          const now = await stock();
+          return now.sessions === calm.sessions && now.handles <= calm.handles + HANDLE_TOLERANCE && now;
+        },
+        LINGER_MS,
+      ).catch(async (error: Error) => assert.fail(`${error.message}: ${JSON.stringify({ calm, now: await stock() })}`));
 
     const ground = { token: TOKEN, session: sessionId };
-    assert.deepEqual(await send(url, new Random(seed + 1), ground, WARM_UP), []);
+    const send = (from: Random, count: number) =>
+      Promise.race([sendAll(url, from, ground, count), gone.then(() => assert.fail(`the router is gone: ${said}`))]);
+    assert.deepEqual(await send(new Random(seed + 1), WARM_UP), []);
     await useful(url);
     const before = await stockAfterwards();
     const started = performance.now();
-    assert.deepEqual(await send(url, new Random(seed), ground, REQUESTS), []);
+    assert.deepEqual(await send(new Random(seed), REQUESTS), []);
     const ms = performance.now() - started;
     await useful(url);
     const after = await stockAfterwards();
@@ -86,13 +104,21 @@ suite('Malformed requests', () => {
 });
 
 /** Sends so many, several at once, and gives those whose answer was wrong. */
-async function send(url: string, random: Random, ground: Ground, count: number): Promise<string[]> {
+async function sendAll(url: string, random: Random, ground: Ground, count: number): Promise<string[]> {
   const wrong: string[] = [];
   let next = 0;
   const sender = async () => {
     while (next < count && wrong.length < 20) {
-      const { what, bytes, right } = malformed(random, ground, next++);
-      const { status, body } = await sendRaw(url, bytes, 30_000).catch((error: Error) => ({
+      const n = next++;
+      if (random.next() < LEAVING) {
+        const one = leaving(random, ground, n);
+        await leave(url, one, PATIENCE_MS).catch((error: Error) => {
+          wrong.push(`${one.what}: ${error.message} for ${one.bytes.toString('latin1').slice(0, 200)}`);
+        });
+        continue;
+      }
+      const { what, bytes, right } = malformed(random, ground, n);
+      const { status, body } = await sendRaw(url, bytes, PATIENCE_MS).catch((error: Error) => ({
         status: -1,
         body: error.message,
       }));
