@@ -60,8 +60,12 @@ suite('Malformed requests', () => {
     };
     const { url } = (await answer()) as { url: string };
     const stock = async (): Promise<Stock> => {
-      router.send('stock');
-      return (await answer()) as Stock;
+      // Twice: what buffers held, one collection finds and the next one frees.
+      for (let n = 0; ; n++) {
+        router.send('stock');
+        const told = (await answer()) as Stock;
+        if (n > 0) return told;
+      }
     };
     const client = new BareHttpClient(url, { authorization: `Bearer ${TOKEN}` });
     t.after(() => client.close());
@@ -70,16 +74,19 @@ suite('Malformed requests', () => {
     assert.ok(sessionId);
 
     const calm = await stock();
-    /** What it holds as soon as nothing of the requests is left but memory. */
-    const stockAfterwards = () =>
+    /** What it holds as soon as nothing of the requests is left; what is sent last may be held for a while. */
+    const stockAfterwards = (memory = Number.POSITIVE_INFINITY) =>
       eventually(
-        'as few sessions and handles as before',
+        'as few sessions and handles and as little memory as before',
         async () => {
           const now = await stock();
-          return now.sessions === calm.sessions && now.handles <= calm.handles + HANDLE_TOLERANCE && now;
+          const handles = calm.handles + HANDLE_TOLERANCE;
+          return now.sessions === calm.sessions && now.handles <= handles && now.memory < memory && now;
         },
         LINGER_MS,
-      ).catch(async (error: Error) => assert.fail(`${error.message}: ${JSON.stringify({ calm, now: await stock() })}`));
+      ).catch(async (error: Error) =>
+        assert.fail(`${error.message}: ${JSON.stringify({ calm, memory, now: await stock() })}`),
+      );
 
     const ground = { token: TOKEN, session: sessionId };
     const send = (from: Random, count: number) =>
@@ -91,12 +98,11 @@ suite('Malformed requests', () => {
     assert.deepEqual(await send(new Random(seed), REQUESTS), []);
     const ms = performance.now() - started;
     await useful(url);
-    const after = await stockAfterwards();
+    const after = await stockAfterwards(before.memory + MEMORY_TOLERANCE);
     const grown = after.memory - before.memory;
     t.diagnostic(
       `malformed requests: ${REQUESTS} in ${Math.round(ms / 1000)} s, memory ${Math.round(grown / 1024)} kB more, log ${Math.round(after.logged / 1024)} kB`,
     );
-    assert.ok(grown < MEMORY_TOLERANCE, `memory grew by ${Math.round(grown / 1024)} kB`);
     assert.ok(after.logged < MEGABYTE, `${after.logged} characters of log`);
     assert.deepEqual(after.polluted, []);
     assert.equal((await client.request('ping')).error, undefined, 'the session that was there is still there');
