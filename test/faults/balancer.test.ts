@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { suite, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport as HttpTransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { configFile, startCli } from '../cli/program.ts';
 import { BareHttpClient } from '../support/bareClient.ts';
 import { BareModernClient } from '../support/bareModernClient.ts';
@@ -11,11 +14,15 @@ import { startHaproxy } from './haproxy.ts';
 
 const REPLICAS = 3;
 const CLIENTS = 200;
+/** Of those, so many are of an SDK: of its two lines, half each. */
+const SDK_CLIENTS = 12;
 /** No multiple of the replicas: in step, each would meet the same one every time. */
 const STATELESS = 10;
 const TOKEN = 'the-token-of-all-replicas';
 const HEADERS = { authorization: `Bearer ${TOKEN}` };
 const PAUSE_MS = 300;
+
+const CLIENT_INFO = { name: 'test', version: '1' };
 
 interface Failure {
   readonly reason: string;
@@ -23,27 +30,33 @@ interface Failure {
   readonly ended: number;
 }
 
-/** A client that calls one tool, which says the process that answered it, again and again. */
+/** How one tool is called that says the process that answers, over one session where there is to be one. */
+interface Link {
+  readonly sessionId: string | undefined;
+  pid(): Promise<number>;
+  close(): Promise<void>;
+  /** Whether nothing comes of trying again. */
+  isLost(error: unknown): boolean;
+}
+
+/** A client that calls that tool again and again. */
 class Caller {
   readonly failures: Failure[] = [];
   readonly sessions: (string | undefined)[] = [];
   /** The processes that answered, each time another one did. */
   readonly answeredBy: number[] = [];
   lastAnswer = 0;
-  private isForgotten = false;
-  private readonly connect: () => BareHttpClient;
-  private client: BareHttpClient;
+  private readonly connect: () => Promise<Link>;
+  private link: Link | undefined;
 
-  constructor(connect: () => BareHttpClient) {
+  constructor(connect: () => Promise<Link>) {
     this.connect = connect;
-    this.client = connect();
   }
 
-  /** Begins a session where there is to be one. */
   async begin(): Promise<void> {
-    if (!(this.client instanceof BareModernClient)) await this.client.initialize();
-    this.sessions.push(this.client.sessionId);
-    await this.call();
+    this.link = await this.connect();
+    this.sessions.push(this.link.sessionId);
+    await this.call(this.link);
   }
 
   /** Does what MCP asks of clients: a session that is not known is begun anew, and anything else tried again. */
@@ -51,41 +64,77 @@ class Caller {
     while (!isOver()) {
       const began = performance.now();
       try {
-        await (this.isForgotten ? this.beginAnew() : this.call());
-        this.isForgotten = false;
+        await (this.link ? this.call(this.link) : this.begin());
       } catch (error) {
-        const reason = String(error);
-        this.failures.push({ reason, began, ended: performance.now() });
-        this.isForgotten ||= reason.includes('HTTP 404');
+        this.failures.push({ reason: String(error), began, ended: performance.now() });
+        if (this.link?.isLost(error)) await this.close();
       }
       await sleep(PAUSE_MS * (0.5 + Math.random()));
     }
   }
 
   async close(): Promise<void> {
-    await this.client.close();
+    const { link } = this;
+    this.link = undefined;
+    await link?.close();
   }
 
-  private async call(): Promise<void> {
-    const { result, error } = await this.client.callTool('echo__pid');
-    if (error || result.isError) throw new Error(error?.message ?? result.content[0].text);
-    const pid = Number(result.content[0].text);
+  private async call(link: Link): Promise<void> {
+    const pid = await link.pid();
     if (this.answeredBy.at(-1) !== pid) this.answeredBy.push(pid);
     this.lastAnswer = performance.now();
   }
+}
 
-  private async beginAnew(): Promise<void> {
-    await this.client.close();
-    this.client = this.connect();
-    await this.begin();
-  }
+async function linkOf(client: BareHttpClient): Promise<Link> {
+  if (!(client instanceof BareModernClient)) await client.initialize();
+  return {
+    sessionId: client.sessionId,
+    async pid() {
+      const { result, error } = await client.callTool('echo__pid');
+      if (error || result.isError) throw new Error(error?.message ?? result.content[0].text);
+      return Number(result.content[0].text);
+    },
+    close: () => client.close(),
+    isLost: error => String(error).includes('HTTP 404'),
+  };
+}
+
+/** Of an application with an SDK in it, which connects anew whatever it was that failed. */
+async function linkOfSdk(line: 'v1' | 'v2', url: string): Promise<Link> {
+  const { client, transport } = line === 'v1' ? await connectedV1(url) : await connectedV2(url);
+  return {
+    sessionId: transport.sessionId,
+    async pid() {
+      const { content } = await client.callTool({ name: 'echo__pid', arguments: {} });
+      const [first] = content as { text: string }[];
+      return Number(first?.text);
+    },
+    close: () => client.close(),
+    isLost: () => true,
+  };
+}
+
+async function connectedV1(url: string) {
+  const client = new ClientV1(CLIENT_INFO);
+  const transport = new HttpTransportV1(new URL(url), { requestInit: { headers: HEADERS } });
+  // The v1 line is not written for `exactOptionalPropertyTypes`, so its own transport does not match its own interface.
+  await client.connect(transport as Parameters<typeof client.connect>[0]);
+  return { client, transport };
+}
+
+async function connectedV2(url: string) {
+  const client = new Client(CLIENT_INFO);
+  const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: HEADERS } });
+  await client.connect(transport);
+  return { client, transport };
 }
 
 async function startReplica(t: TestContext, config: string) {
   const program = await startCli(t, ['serve', '--config', config, '--port', '0'], { env: { MCP_AUTH_TOKEN: TOKEN } });
   const url = await program.reports(/(http:\S+)/);
   await eventually('readiness', async () => (await fetch(new URL('/readyz', url))).ok);
-  const direct = new Caller(() => new BareModernClient(url, HEADERS));
+  const direct = new Caller(() => linkOf(new BareModernClient(url, HEADERS)));
   await direct.begin();
   await direct.close();
   return { program, url, backend: direct.answeredBy[0] };
@@ -102,14 +151,22 @@ suite('Three replicas behind a balancer', () => {
     const stranger = await fetch(http, { method: 'POST' });
     assert.equal(stranger.status, 401);
 
+    const applications = Array.from(
+      { length: SDK_CLIENTS },
+      (_, n) => new Caller(() => linkOfSdk(n % 2 === 0 ? 'v1' : 'v2', http)),
+    );
     // Half of them are told apart by what they say, half by where they come from.
-    const sessions = Array.from({ length: CLIENTS }, (_, n) => {
+    const bare = Array.from({ length: CLIENTS - SDK_CLIENTS }, (_, n) => {
       const address = `127.0.0.${2 + (n >> 1)}`;
       return new Caller(() =>
-        n % 2 === 0 ? new BareHttpClient(http, HEADERS) : new BareHttpClient(tcp, HEADERS, address),
+        linkOf(n % 2 === 0 ? new BareHttpClient(http, HEADERS) : new BareHttpClient(tcp, HEADERS, address)),
       );
     });
-    const stateless = Array.from({ length: STATELESS }, () => new Caller(() => new BareModernClient(http, HEADERS)));
+    const sessions = [...bare, ...applications];
+    const stateless = Array.from(
+      { length: STATELESS },
+      () => new Caller(() => linkOf(new BareModernClient(http, HEADERS))),
+    );
     const all = [...sessions, ...stateless];
     t.after(() => Promise.all(all.map(caller => caller.close())));
     await Promise.all(all.map(caller => caller.begin()));
@@ -147,6 +204,10 @@ suite('Three replicas behind a balancer', () => {
         failures.every(({ ended }) => ended >= killed),
         JSON.stringify(failures),
       );
+      if (applications.includes(caller)) {
+        assert.ok(begun >= 2 && failures.length >= 1, JSON.stringify(failures));
+        continue;
+      }
       // Until the balancer knows, it may send one address to one replica and then to another.
       const unknown = failures.filter(({ reason }) => reason.includes('HTTP 404')).length;
       assert.ok(unknown === 1 || unknown === 2, JSON.stringify(failures));
@@ -158,6 +219,10 @@ suite('Three replicas behind a balancer', () => {
       assert.ok(failures.length <= 1 && failures.every(({ began }) => began <= killed + 500), JSON.stringify(failures));
     }
     const lost = sessions.filter(caller => homes.get(caller) === victim.backend).length;
+    const connectedAnew = applications.filter(caller => homes.get(caller) === victim.backend);
+    assert.ok(connectedAnew.length >= 2, 'some of the SDKs were there too');
+    const reasons = connectedAnew.flatMap(({ failures }) => failures.map(({ reason }) => reason.slice(0, 160)));
+    t.diagnostic(`clients of SDKs: ${connectedAnew.length} connected anew after ${[...new Set(reasons)].join('; ')}`);
     t.diagnostic(`clients: ${lost} of ${CLIENTS} began anew`);
   });
 });
