@@ -159,11 +159,11 @@ export class KeptCatalog {
   private async write(): Promise<void> {
     if (!this.isChanged) return;
     this.isChanged = false;
-    const { configFile } = this;
-    const backends = Array.from(this.backends, ([name, kept]) => ({ name, ...kept }));
-    const text = JSON.stringify({ version: VERSION, configFile, backends });
     const temporary = `${this.file}.${randomUUID()}.tmp`;
     try {
+      const { configFile } = this;
+      const backends = Array.from(this.backends, ([name, kept]) => ({ name, ...kept }));
+      const text = JSON.stringify({ version: VERSION, configFile, backends });
       await fs.mkdir(path.dirname(this.file), { recursive: true, mode: 0o700 });
       try {
         await fs.writeFile(temporary, text, { flag: 'wx', mode: 0o600 });

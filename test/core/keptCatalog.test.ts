@@ -102,6 +102,20 @@ describe('KeptCatalog', () => {
     assert.deepEqual(kept.kept(backend({ priority: 3, namespace: 'n' }))?.lists, tools('read'));
   });
 
+  test('warns once of what cannot be written, and writes again what can be', async t => {
+    const directory = temporaryFolder(t);
+    const { kept, warnings } = await run(directory);
+    const deep = JSON.parse('['.repeat(50_000) + ']'.repeat(50_000));
+    kept.keep(backend(), offering({ ...NO_LISTS, tools: [{ name: 'deep', deep }] }));
+    await kept.flush();
+    await kept.flush();
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? '', /^The tools of this run cannot be kept for the next: /);
+    kept.keep(backend(), offering(tools('read')));
+    await kept.flush();
+    assert.deepEqual((await run(directory)).kept.kept(backend())?.lists, tools('read'));
+  });
+
   test('writes no secret, and nothing that others may read', async t => {
     const directory = path.join(temporaryFolder(t), 'state', 'switchyard');
     const { kept } = await run(directory);

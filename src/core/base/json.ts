@@ -6,6 +6,18 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/**
+ * Deeper than any schema or result that is meant, and far from what JSON.stringify has room for: that is a few thousand
+ * levels, while JSON.parse takes any number.
+ */
+export const MAX_DEPTH = 200;
+
+/** Whether objects and lists are nested in it more than `levels` deep. */
+export function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some(member => isDeeperThan(member, levels - 1));
+}
+
 /** What was to be a string, as one. Unlike `String` it runs nothing of the value, whose `toString` may be anything. */
 export function asText(value: unknown): string {
   return typeof value === 'object' ? Object.prototype.toString.call(value) : String(value);

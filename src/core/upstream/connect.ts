@@ -67,10 +67,13 @@ export async function connect(
       const connection = await Connection.open(transport, handshake, clock, ports, abort.signal);
       const timeouts = { quietMs: config.request_timeout_seconds * 1000, maxMs: config.max_request_seconds * 1000 };
       const read = { ...timeouts, signal: abort.signal };
-      const { lists, failures, ttlMs } = readsLists ? await readAll(connection, read, clock, due) : NOTHING_READ;
+      const { lists, failures, omissions, ttlMs } = readsLists
+        ? await readAll(connection, read, clock, due)
+        : NOTHING_READ;
       const failed = connection.end ?? failures.get('tools');
       if (!failed && !abort.signal.aborted) {
         for (const [list, { message }] of failures) ports.onTrouble(`${list} could not be read: ${message}`);
+        for (const line of omissions) ports.onTrouble(line);
         const pid = transport instanceof StdioTransport ? transport.pid : undefined;
         timer.dispose();
         signal.removeEventListener('abort', giveUp);
@@ -94,7 +97,7 @@ export async function connect(
   return { ok: false, failure };
 }
 
-const NOTHING_READ: ListsRead = { lists: {}, failures: new Map(), ttlMs: undefined };
+const NOTHING_READ: ListsRead = { lists: {}, failures: new Map(), omissions: [], ttlMs: undefined };
 const TIMED_OUT = 'timed out';
 const STOPPED: Failure = { code: 'closed', message: 'it was stopped' };
 
@@ -116,6 +119,7 @@ async function readAll(connection: Connection, options: RequestOptions, clock: C
   return {
     lists: { ...tools.lists, ...others.lists },
     failures: new Map([...tools.failures, ...others.failures]),
+    omissions: [...tools.omissions, ...others.omissions],
     ttlMs: ttls.length > 0 ? Math.min(...ttls) : undefined,
   };
 }

@@ -1,7 +1,7 @@
 import { LATEST_PROTOCOL_VERSION, SUPPORTED_PROTOCOL_VERSIONS, type Transport } from '@modelcontextprotocol/client';
 import { type Era, enveloped, type Implementation, MODERN_VERSION, serverInfoIn } from '../base/envelope.ts';
 import { messageOf } from '../base/errors.ts';
-import { isObject } from '../base/json.ts';
+import { isDeeperThan, isObject, MAX_DEPTH } from '../base/json.ts';
 import type { Params, Peer, Reply } from '../base/peer.ts';
 import { METHOD_NOT_FOUND } from '../base/rpcErrors.ts';
 import { mayBeSse } from './transports.ts';
@@ -63,7 +63,7 @@ async function initialize(
   signal: AbortSignal,
 ): Promise<Introduction | Reply> {
   const params = { protocolVersion: LATEST_PROTOCOL_VERSION, capabilities, clientInfo };
-  const reply = await peer.request('initialize', params, { signal });
+  const reply = await ask(peer, 'initialize', params, signal);
   if (reply.kind !== 'result') return reply;
   const { protocolVersion, ...introduction } = reply.result;
   if (typeof protocolVersion !== 'string' || !SUPPORTED_PROTOCOL_VERSIONS.includes(protocolVersion)) {
@@ -80,13 +80,23 @@ async function discover(
   signal: AbortSignal,
 ): Promise<Introduction | Reply> {
   const params = enveloped(undefined, { info: clientInfo, capabilities: {}, logLevel: undefined });
-  const reply = await peer.request('server/discover', params, { signal });
+  const reply = await ask(peer, 'server/discover', params, signal);
   if (reply.kind !== 'result') return reply;
   const { supportedVersions } = reply.result;
   if (!Array.isArray(supportedVersions) || !supportedVersions.includes(MODERN_VERSION)) {
     return unsupported(supportedVersions);
   }
   return introductionIn(reply.result, serverInfoIn(reply.result), 'modern');
+}
+
+/** Rejects where the answer cannot be told to anybody, because it could not be written as JSON again. */
+async function ask(peer: Peer, method: string, params: Params, signal: AbortSignal): Promise<Reply> {
+  const reply = await peer.request(method, params, { signal });
+  const told = reply.kind === 'result' ? reply.result : reply.kind === 'error' && reply.error.data;
+  if (isDeeperThan(told, MAX_DEPTH)) {
+    throw new Error(`the answer to ${method} is nested more than ${MAX_DEPTH} levels deep`);
+  }
+  return reply;
 }
 
 function introductionIn(result: Params, serverInfo: unknown, era: Era): Introduction {

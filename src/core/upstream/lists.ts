@@ -1,5 +1,6 @@
 import { ProtocolErrorCode } from '@modelcontextprotocol/client';
 import { messageOf } from '../base/errors.ts';
+import { isDeeperThan, MAX_DEPTH } from '../base/json.ts';
 import type { RpcError } from '../base/peer.ts';
 import type { Connection, RequestOptions } from './connection.ts';
 import type { Attempted, Failure } from './outcome.ts';
@@ -75,11 +76,15 @@ export function listsChangedBy(method: string): ListKind[] {
 
 /** More pages than this, and a list is taken for endless. */
 const MAX_PAGES = 1000;
+/** So much of a name is told in the log. */
+const MAX_TOLD = 100;
 
 export interface ListsRead {
   readonly lists: Partial<Lists>;
   /** Why the others could not be read. */
   readonly failures: ReadonlyMap<ListKind, Failure>;
+  /** What the log of the backend should say of items that are missing in the lists. */
+  readonly omissions: readonly string[];
   /** How long the backend says that they hold (MCP 2026-07-28, `ttlMs`), the shortest; undefined: it does not say. */
   readonly ttlMs: number | undefined;
 }
@@ -95,14 +100,25 @@ export async function readLists(
 ): Promise<ListsRead> {
   const lists: Partial<Record<ListKind, readonly Item[]>> = {};
   const failures = new Map<ListKind, Failure>();
+  const omissions: string[] = [];
   const ttls: number[] = [];
   const read = async (kind: ListKind) => {
     const list = await readList(connection, METHODS[kind], options, ttlMs => ttls.push(ttlMs));
-    if (list.ok) lists[kind] = list.value;
-    else failures.set(kind, list.failure);
+    if (!list.ok) return void failures.set(kind, list.failure);
+    // One such item would make everybody's list one that cannot be written.
+    const usable = list.value.filter(item => !isDeeperThan(item, MAX_DEPTH));
+    if (usable.length < list.value.length) omissions.push(omissionOf(METHODS[kind], list.value, usable));
+    lists[kind] = usable;
   };
   await Promise.all(kinds.map(read));
-  return { lists, failures, ttlMs: ttls.length > 0 ? Math.min(...ttls) : undefined };
+  return { lists, failures, omissions, ttlMs: ttls.length > 0 ? Math.min(...ttls) : undefined };
+}
+
+function omissionOf({ method, id }: ListMethod, all: readonly Item[], usable: readonly Item[]): string {
+  const first = String(all.find((item, at) => item !== usable[at])?.[id]).slice(0, MAX_TOLD);
+  const count = all.length - usable.length;
+  const told = `${JSON.stringify(first)}${count > 1 ? ` and ${count - 1} more` : ''}`;
+  return `${method}: ${told} left out, nested more than ${MAX_DEPTH} levels deep`;
 }
 
 /** A server that announces resources often has no templates. One without tools has to say so. */
@@ -130,7 +146,9 @@ async function readList(
     // 0 is "no longer than this moment": then it is for its own notice, and our own limit, that we wait.
     if (typeof ttlMs === 'number' && ttlMs > 0) onTtl(ttlMs);
     if (!Array.isArray(found)) return refused('protocol', `${list.method}: the result has no list "${list.key}"`);
-    items.push(...found.filter(item => typeof item === 'object' && item !== null && typeof item[list.id] === 'string'));
+    for (const item of found) {
+      if (typeof item === 'object' && item !== null && typeof item[list.id] === 'string') items.push(item);
+    }
     const next = outcome.result.nextCursor;
     if (typeof next !== 'string') return { ok: true, value: items };
     if (seen.has(next))

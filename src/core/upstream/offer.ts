@@ -73,13 +73,14 @@ export class Offer {
       const { connection } = this;
       const kinds = [...this.stale];
       this.stale.clear();
-      const { lists, failures, ttlMs } = await readLists(connection, kinds, {
+      const { lists, failures, omissions, ttlMs } = await readLists(connection, kinds, {
         ...this.ports.timeouts(),
         signal: NEVER,
       });
       if (this.connection !== connection) continue;
       this.age(ttlMs);
       for (const [kind, { message }] of failures) this.ports.onLine(`${kind} could not be read again: ${message}`);
+      for (const line of omissions) this.ports.onLine(line);
       if (kinds.some(kind => lists[kind] && JSON.stringify(lists[kind]) !== JSON.stringify(this.lists[kind]))) {
         this.known = { ...this.lists, ...lists };
         this.ports.onChange();

@@ -9,6 +9,7 @@ import { parseConfig } from '../../../src/core/config/load.ts';
 import type { BackendConfig } from '../../../src/core/config/schema.ts';
 import { type Connected, connect } from '../../../src/core/upstream/connect.ts';
 import type { Connection } from '../../../src/core/upstream/connection.ts';
+import type { Lists } from '../../../src/core/upstream/lists.ts';
 import { Offer } from '../../../src/core/upstream/offer.ts';
 import type { Failure } from '../../../src/core/upstream/outcome.ts';
 import type { StdioTransport } from '../../../src/core/upstream/stdioTransport.ts';
@@ -130,6 +131,25 @@ async function sse(t: TestContext) {
   return { url, streams };
 }
 
+/** What a backend offers from this connection on, with the lines and the changes that it tells. */
+function offerOf(t: TestContext, connection: Connection, lists: Lists) {
+  const lines: string[] = [];
+  let changes = 0;
+  const ports = {
+    clock: systemClock,
+    listTtlMs: () => 1e9,
+    timeouts: () => TIMEOUTS,
+    onChange: () => {
+      changes += 1;
+    },
+    onLine: (line: string) => lines.push(line),
+  };
+  const offer = new Offer(ports, undefined);
+  t.after(() => offer.detach());
+  offer.attach(connection, lists, undefined);
+  return { offer, lines, changes: () => changes };
+}
+
 const call = (connection: Connection, params = {}) => connection.request('tools/call', params, TIMEOUTS);
 
 describe('Connecting', () => {
@@ -185,6 +205,55 @@ describe('Connecting', () => {
     await connection.close();
     assert.equal(children.size, 0);
   });
+});
+
+describe('A backend that nests deeper than JSON can be written', () => {
+  const deep = (levels: number) => `JSON.parse('['.repeat(${levels}) + ']'.repeat(${levels}))`;
+  /** Answers by hand: what is this deep cannot be written by JSON.stringify. */
+  const sendDeep = (result: string) => `process.stdout.write(\`{"jsonrpc":"2.0","id":\${id},"result":${result}}\\n\`)`;
+  const DEEP = '['.repeat(9000) + ']'.repeat(9000);
+
+  test('loses the items that do, and its log says so', async t => {
+    const list = `{"tools":[{"name":"bad","x":${DEEP}},${JSON.stringify(TOOL)},{"name":"worse","x":${DEEP}}]}`;
+    const { lists, troubles } = await connected(t, stdio(`'tools/list': ({ id }) => ${sendDeep(list)},`));
+    assert.deepEqual(lists.tools, [TOOL]);
+    assert.deepEqual(troubles, ['tools/list: "bad" and 1 more left out, nested more than 200 levels deep']);
+  });
+
+  test('keeps what is nested as schemas are', async t => {
+    const list = `'tools/list': ({ id }) => send({ jsonrpc: '2.0', id, result: { tools: [{ name: 'a', x: ${deep(190)} }] } }),`;
+    const { lists, troubles } = await connected(t, stdio(list));
+    assert.equal(lists.tools.length, 1);
+    assert.deepEqual(troubles, []);
+  });
+
+  test('loses them when its lists are read again', async t => {
+    const list = `{"tools":[{"name":"bad","x":${DEEP}},${JSON.stringify(TOOL)}]}`;
+    const worse = `'tools/call': ({ id }) => {
+      methods['tools/list'] = ({ id }) => ${sendDeep(list)};
+      send({ jsonrpc: '2.0', id, result: {} });
+    },`;
+    const { connection, lists } = await connected(t, stdio(worse));
+    const { offer, lines } = offerOf(t, connection, lists);
+    await call(connection);
+    offer.markStale(['tools']);
+    await eventually('the line', () => lines.length === 1);
+    assert.deepEqual(lines, ['tools/list: "bad" left out, nested more than 200 levels deep']);
+    assert.deepEqual(offer.lists.tools, [TOOL]);
+  });
+
+  for (const [what, answer] of [
+    ['introduction', `"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"experimental":${DEEP}}}`],
+    ['refusal', `"error":{"code":-32022,"message":"no","data":{"supported":${DEEP}}}`],
+  ])
+    test(`cannot be used when its ${what} does`, async t => {
+      const initialize = `initialize: ({ id }) => process.stdout.write(\`{"jsonrpc":"2.0","id":\${id},${answer}}\\n\`),`;
+      const { attempted } = await attempt(t, stdio(initialize));
+      assert.deepEqual(attempted.ok || attempted.failure, {
+        code: 'protocol',
+        message: 'the answer to initialize is nested more than 200 levels deep',
+      });
+    });
 });
 
 describe('A request', () => {
@@ -324,6 +393,13 @@ describe('A connection', () => {
 });
 
 describe('What a backend offers', () => {
+  test('may be any number of items on one page', async t => {
+    const many = `Array.from({ length: 200_000 }, (_, n) => ({ name: 't' + n }))`;
+    const list = `'tools/list': ({ id }) => send({ jsonrpc: '2.0', id, result: { tools: ${many} } }),`;
+    const { lists } = await connected(t, stdio(list));
+    assert.equal(lists.tools.length, 200_000);
+  });
+
   test('stays as it was where it cannot be read again, which is told, and the rest is taken over', async t => {
     const failing = `'resources/list': ({ id }) => send({ jsonrpc: '2.0', id, result: { resources: [{ uri: 'a:b', name: 'r' }] } }),
       'tools/call': ({ id }) => {
@@ -332,24 +408,11 @@ describe('What a backend offers', () => {
         send({ jsonrpc: '2.0', id, result: {} });
       },`;
     const { connection, lists }: Connected = await connected(t, stdio(failing));
-    const lines: string[] = [];
-    let changes = 0;
-    const ports = {
-      clock: systemClock,
-      listTtlMs: () => 1e9,
-      timeouts: () => TIMEOUTS,
-      onChange: () => {
-        changes += 1;
-      },
-      onLine: (line: string) => lines.push(line),
-    };
-    const offer = new Offer(ports, undefined);
-    t.after(() => offer.detach());
-    offer.attach(connection, lists, undefined);
+    const { offer, lines, changes } = offerOf(t, connection, lists);
     assert.deepEqual(offer.lists.resources, [{ uri: 'a:b', name: 'r' }]);
     await call(connection);
     offer.markStale(['tools', 'prompts', 'resources', 'templates']);
-    await eventually('the change', () => changes === 2);
+    await eventually('the change', () => changes() === 2);
     assert.deepEqual(offer.lists, { tools: [TOOL], prompts: [{ name: 'prompt' }], resources: [], templates: [] });
     assert.deepEqual(lines.toSorted(), [
       'prompts could not be read again: prompts/list: later',
