@@ -43,6 +43,13 @@ for (const { node, title } of NODES) {
       assert.match(stdout, /1 of 1 ready\.\n$/);
     });
 
+    test('says nothing on stderr of a dozen backends', async t => {
+      const backends = Array.from({ length: 12 }, (_, n) => ({ ...ECHO, name: `echo${n}` }));
+      const file = await configFile(t, { backends });
+      const { exitCode, stderr } = await runCli(t, ['check', '--config', file], { node });
+      assert.deepEqual([exitCode, stderr], [0, '']);
+    });
+
     test('calls a tool and prints its text', async t => {
       const file = await configFile(t, { backends: [ECHO] });
       const call = await runCli(t, ['call', 'echo__echo', '{"text": "hello"}', '--config', file], { node });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from './clock.ts';
 import type { Disposable } from './disposable.ts';
 
@@ -14,6 +15,11 @@ export function deferred<T = void>(): Deferred<T> {
   });
   return { promise, resolve };
 }
+
+/** For what is stopped by its timeout or by the end of its connection, and by nobody's cancelling. */
+export const NEVER = new AbortController().signal;
+// However many wait with it at the same time: Node takes more than ten for a leak.
+setMaxListeners(0, NEVER);
 
 /** Runs actions one after another, in the order in which they came. */
 export class Turns {

@@ -1,5 +1,5 @@
 import { type RequestId, SseError, type Transport } from '@modelcontextprotocol/client';
-import { deferred } from '../base/async.ts';
+import { deferred, NEVER } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import {
@@ -375,8 +375,6 @@ export class Connection {
   }
 }
 
-/** Nobody's cancelling stops a handshake: its transport's end does. */
-const NEVER = new AbortController().signal;
 const NOTHING: Reply = { kind: 'result', result: {} };
 const UNKNOWN: Introduction = {
   era: 'legacy',

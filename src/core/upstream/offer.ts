@@ -1,4 +1,4 @@
-import { deferred } from '../base/async.ts';
+import { deferred, NEVER } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import type { Connection, RequestOptions } from './connection.ts';
@@ -103,6 +103,3 @@ export class Offer {
     this.ageing = this.ports.clock.schedule(age, () => this.markStale(ALL_LISTS));
   }
 }
-
-/** Lists are read for everybody: nobody's cancelling stops them; their timeouts do. */
-const NEVER = new AbortController().signal;

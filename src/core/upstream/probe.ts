@@ -1,9 +1,7 @@
+import { NEVER } from '../base/async.ts';
 import type { BackendConfig } from '../config/schema.ts';
 import type { Connection } from './connection.ts';
 import type { Outcome } from './outcome.ts';
-
-/** Nobody's cancelling stops a check: its timeout does. */
-const NEVER = new AbortController().signal;
 
 /** Asks a connected backend whether it works: by its HTTP endpoint if it names one, else by a ping. Never rejects. */
 export async function probe(connection: Connection, { launch, health_check }: BackendConfig): Promise<Outcome> {

@@ -1,9 +1,7 @@
+import { NEVER } from '../base/async.ts';
 import { asText } from '../base/json.ts';
 import type { Params } from '../base/peer.ts';
 import type { Connection, RequestOptions } from './connection.ts';
-
-/** Nobody's cancelling stops what stands for as long as its client does: timeouts do. */
-const NEVER = new AbortController().signal;
 
 /**
  * What clients have asked of a backend until further notice: log levels, and the resources they are subscribed to. A
