@@ -65,6 +65,11 @@ function watchFolder(folder: string, onEvent: () => void, onEnd: () => void): fs
 
 /** Differs whenever the content may; links are followed. */
 function identityOf(file: string): string {
-  const stats = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
-  return stats ? `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}` : 'missing';
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = fs.statSync(file, { bigint: true });
+    return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+  } catch (error) {
+    // Missing, a link that leads to itself, a folder that may not be read: whoever reads it next says so.
+    return `error:${(error as NodeJS.ErrnoException).code}`;
+  }
 }

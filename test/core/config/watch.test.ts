@@ -45,6 +45,27 @@ describe('watchConfig', () => {
     assert.deepEqual(seen, ['v2']);
   });
 
+  test('tells a link that leads to itself, and a file where its folder was, and goes on', t => {
+    const folder = join(temporaryFolder(t), 'folder');
+    const file = join(folder, 'backends.yaml');
+    fs.mkdirSync(folder);
+    fs.writeFileSync(file, '1');
+    const { clock, changes } = watchByHand(t, file);
+    fs.rmSync(file);
+    fs.symlinkSync('backends.yaml', file);
+    clock.advance(4_000);
+    assert.equal(changes(), 1);
+    fs.rmSync(folder, { recursive: true });
+    fs.writeFileSync(folder, 'no folder');
+    clock.advance(4_000);
+    assert.equal(changes(), 2);
+    fs.rmSync(folder);
+    fs.mkdirSync(folder);
+    fs.writeFileSync(file, '1');
+    clock.advance(4_000);
+    assert.equal(changes(), 3);
+  });
+
   test('finds by looking a file whose folder was missing', t => {
     const file = join(temporaryFolder(t), 'later', 'backends.yaml');
     const { clock, changes } = watchByHand(t, file);
