@@ -2,13 +2,21 @@ import type { Clock } from './base/clock.ts';
 import type { Disposable } from './base/disposable.ts';
 import { UserError } from './base/errors.ts';
 import type { Logger } from './base/log.ts';
-import { addBackend, type ConfigEdit, editConfigFile, removeBackend, setBackendKey } from './config/edit.ts';
+import {
+  addBackends,
+  backendsIn,
+  type ConfigEdit,
+  editConfigFile,
+  removeBackend,
+  setBackendKey,
+} from './config/edit.ts';
 import { type Entry, knownPart } from './config/entry.ts';
 import {
   formatProblem,
   type LoadOptions,
   type LoadResult,
   loadConfig,
+  MAX_FILE_BYTES,
   type Problem,
   parseConfig,
 } from './config/load.ts';
@@ -130,7 +138,12 @@ export class Configuration {
       if (parsed.warnings.length > 0) warnings.set(name, parsed.warnings);
     }
     if (usable.length > 0) {
-      const inFile: ConfigEdit = text => usable.reduce((edited, entry) => appended(edited, entry, errors), text);
+      const inFile: ConfigEdit = text => {
+        // Another may have been written there since it was read.
+        const taken = backendsIn(text);
+        for (const { name } of usable) if (taken.has(name)) errors.set(name, `Backend already exists: ${name}`);
+        return addBackends(usable.filter(({ name }) => !taken.has(name)))(text);
+      };
       await this.change(inFile, overlay => {
         for (const entry of usable) overlay.add(entry);
       });
@@ -167,14 +180,24 @@ export class Configuration {
 
   private async change(inFile: ConfigEdit, forThisRun: (overlay: Overlay) => void): Promise<void> {
     if (this.options.persist) {
-      if (this.failure !== undefined)
-        throw new UserError(`The file has an error, to be corrected first: ${this.failure}`);
-      await editConfigFile(this.options.configFile, inFile);
-      await this.read();
+      // It may be empty, gone or half written for the moment that an editor takes to save it.
+      await editConfigFile(this.options.configFile, text => this.usable(inFile(this.usable(text))), 'is refused');
+      const read = await this.read();
+      if (!read.ok) throw new UserError(`The file was changed, and then broken by something else: ${this.failure}`);
     } else {
       forThisRun(this.overlay);
       this.run();
     }
+  }
+
+  /** A text of the file, if it can be run. Throws a `UserError` otherwise. */
+  private usable(text: string): string {
+    const { configFile, loadOptions } = this.options;
+    if (Buffer.byteLength(text) > MAX_FILE_BYTES) throw new UserError('It would be larger than 1 MiB.');
+    const parsed = parseConfig(text, configFile, loadOptions);
+    if (parsed.ok) return text;
+    const reasons = parsed.problems.filter(({ severity }) => severity === 'error').map(formatProblem);
+    throw new UserError(`It has an error; correct it, or try again once it is saved: ${reasons.join('\n')}`);
   }
 
   private run(): void {
@@ -204,15 +227,4 @@ function namesOf({ backends, rejected }: Config): string[] {
 
 function named(config: Config, name: string): boolean {
   return namesOf(config).includes(name);
-}
-
-/** The text with one entry more, or as it is where that cannot be added. */
-function appended(text: string, entry: Entry, errors: Map<string, string>): string {
-  try {
-    return addBackend(entry)(text);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    errors.set(entry.name, error.message);
-    return text;
-  }
 }

@@ -119,6 +119,30 @@ describe('With --persist, what is changed over HTTP is in the file', () => {
     assert.deepEqual(again.map(({ status }) => status).toSorted(), [200, 500]);
   });
 
+  it('and a large addition is one change of the file', async t => {
+    const gateway = await startGateway(t, FILES['backends: in YAML'], { persist: true });
+    const names = Array.from({ length: 1000 }, (_, index) => `b${index}`);
+    const mcpServers = Object.fromEntries(names.map(name => [name, { command, args, auto_start: false }]));
+    const started = performance.now();
+    const { status } = await rest(gateway)('POST', '/mcp_servers', { mcpServers });
+    assert.ok(performance.now() - started < 10_000);
+    assert.equal(status, 200);
+    assert.deepEqual(namesOf(gateway), ['first', ...names]);
+  });
+
+  it('and never makes the file larger than one that is read', async t => {
+    const gateway = await startGateway(t, FILES['backends: in YAML'], { persist: true });
+    const add = (name: string) =>
+      rest(gateway)('POST', '/mcp_servers', {
+        mcpServers: { [name]: { command, env: { A: 'x'.repeat(700_000) }, auto_start: false } },
+      });
+    assert.equal((await add('a')).status, 200);
+    const { status, body } = await add('b');
+    assert.equal(status, 500);
+    assert.match(String(body.error), / was not changed\. It would be larger than 1 MiB\.$/);
+    assert.deepEqual(namesOf(gateway), ['first', 'a']);
+  });
+
   it('and a file that cannot be changed is said to be the reason', async t => {
     const gateway = await startGateway(t, FILES['backends: in YAML'], { persist: true });
     await writeFile(gateway.configFile, 'backends: [');
@@ -131,10 +155,32 @@ describe('With --persist, what is changed over HTTP is in the file', () => {
     ] as const) {
       const answer = await send(method, path, body);
       assert.equal(answer.status, 500);
-      assert.match(String(answer.body.error), /^The file has an error, to be corrected first: /, method);
+      assert.match(String(answer.body.error), / was not changed\. It has an error; correct it, or try again/, method);
     }
     assert.equal(await readFile(gateway.configFile, 'utf8'), 'backends: [');
     assert.equal(gateway.backend('first').priority, 10);
+    await writeFile(gateway.configFile, FILES['backends: in YAML'] ?? '');
+    assert.equal((await send('PATCH', '/mcp_servers/first', { priority: 1 })).status, 200, 'it is read again first');
+  });
+
+  it('and a file that an editor is about to write again is left alone', async t => {
+    const text = FILES['backends: in YAML'] ?? '';
+    const gateway = await startGateway(t, text, { persist: true });
+    const add = () => rest(gateway)('POST', '/mcp_servers', { mcpServers: { a: { command, args } } });
+    for (const half of ['', '# mine\n', 'routing: {}\n']) {
+      await writeFile(gateway.configFile, half);
+      const { status, body } = await add();
+      assert.equal(status, 500, half);
+      assert.match(String(body.error), /It has an error; correct it, or try again/);
+      assert.equal(await readFile(gateway.configFile, 'utf8'), half);
+    }
+    await rm(gateway.configFile);
+    const { status, body } = await add();
+    assert.equal(status, 500);
+    assert.match(String(body.error), /There is no such file any more/);
+    await writeFile(gateway.configFile, text);
+    assert.equal((await add()).status, 200);
+    assert.deepEqual(namesOf(gateway), ['first', 'a']);
   });
 });
 

@@ -1,11 +1,20 @@
 // Edits of YAML written without braces: whole lines come and go.
 import { Document, isScalar, isSeq, visit } from 'yaml';
 import type { ListNode, MapEntry, MapNode } from './document.ts';
-import { eolOf, indentAt, isBlankLine, lineStart, nextLine, type Splice, startsLine } from './lines.ts';
+import {
+  eolOf,
+  indentAt,
+  isBlankLine,
+  type KeyAndValue,
+  lineStart,
+  nextLine,
+  type Splice,
+  startsLine,
+} from './lines.ts';
 import type { Span } from './problem.ts';
 
-/** Adds an item, or a key with its value, behind the last one of a list or map that is not empty. */
-export function appendToBlock(text: string, container: ListNode | MapNode, key: string, value: unknown): Splice[] {
+/** Adds items, or keys with their values, behind the last one of a list or map that is not empty. */
+export function appendToBlock(text: string, container: ListNode | MapNode, entries: readonly KeyAndValue[]): Splice[] {
   const children = childrenOf(text, container);
   const last = children.at(-1);
   if (!last) return [];
@@ -13,8 +22,12 @@ export function appendToBlock(text: string, container: ListNode | MapNode, key: 
   const previous = children.at(-2);
   const isSpaced = previous !== undefined && isBlankLine(text, firstLine(text, last, previous) - 1);
   const at = belowComments(text, nextLine(text, lastCharacter(text, last)), column + 1);
-  const lines = render(container.kind === 'list' ? [value] : { [key]: value }, column, unitOf(text, container));
-  return [insertLines(text, at, isSpaced ? ['', ...lines] : lines)];
+  const unit = unitOf(text, container);
+  const lines = entries.flatMap(([key, value]) => {
+    const rendered = render(container.kind === 'list' ? [value] : { [key]: value }, column, unit);
+    return isSpaced ? ['', ...rendered] : rendered;
+  });
+  return [insertLines(text, at, lines)];
 }
 
 /** Gives a top key without content, or with empty brackets, its first item or first key and value. */

@@ -7,7 +7,7 @@ import { messageOf, UserError } from '../base/errors.ts';
 import { appendToBlock, appendTopKey, fillBlock, removeFromBlock } from './blockEdit.ts';
 import { type Finding, type MapEntry, type MapNode, parseText, plainValue } from './document.ts';
 import { appendToFlow, removeFromFlow } from './flowEdit.ts';
-import { applySplices, type Splice } from './lines.ts';
+import { applySplices, type KeyAndValue, type Splice } from './lines.ts';
 import { ProblemLog } from './problem.ts';
 import { backendSchema } from './schema.ts';
 import {
@@ -16,6 +16,7 @@ import {
   type Outline,
   outlineOf,
   type RawEntry,
+  type Shape,
   shapeOf,
   toMapWords,
   toNative,
@@ -24,34 +25,48 @@ import {
 /** A text of a configuration file made into another one. Throws a `UserError` where it cannot be done. */
 export type ConfigEdit = (text: string) => string;
 
-/** Adds a backend, given in our own words, behind the others; a text without a configuration becomes one. */
-export function addBackend(given: Readonly<Record<string, unknown>> & { readonly name: string }): ConfigEdit {
-  const [issue] = backendSchema.safeParse(given).error?.issues ?? [];
-  if (issue) throw new UserError(`"${given.name}" cannot be added: ${issue.path.join('.')}: ${issue.message}`);
-  const pairs = Object.entries(given).filter(([, value]) => value !== undefined);
-  const entry = Object.fromEntries(pairs);
+/** A backend in our own words. */
+type NewBackend = Readonly<Record<string, unknown>> & { readonly name: string };
+
+/** Adds a backend behind the others; a text without a configuration becomes one. */
+export function addBackend(given: NewBackend): ConfigEdit {
+  return addBackends([given]);
+}
+
+/** Adds several in one step, which takes no longer than one. */
+export function addBackends(given: readonly NewBackend[]): ConfigEdit {
+  for (const each of given) {
+    const [issue] = backendSchema.safeParse(each).error?.issues ?? [];
+    if (issue) throw new UserError(`"${each.name}" cannot be added: ${issue.path.join('.')}: ${issue.message}`);
+  }
+  const added = given.map(each => Object.fromEntries(Object.entries(each).filter(([, value]) => value !== undefined)));
 
   return text => {
+    if (given.length === 0) return text;
     const before = read(text);
     if (before.kind === 'bare') {
       const { root } = before;
       const splices = root?.flow
-        ? appendToFlow(text, root, 'backends', [entry])
-        : appendTopKey(text, 'backends', [entry]);
-      return verified(text, splices, { ...meaningOf(before), shape: 'backends', backends: [entry] });
+        ? appendToFlow(text, root, [['backends', added]])
+        : appendTopKey(text, 'backends', added);
+      return verified(text, splices, { ...meaningOf(before), shape: 'backends', backends: added });
     }
     const { outline } = before;
-    const { name } = given;
-    if (before.entries.some(({ id }) => id === name))
-      throw new UserError(`There is already a backend named "${name}".`);
-    const isList = outline.shape === 'backends';
-    const value = isList
-      ? entry
-      : Object.fromEntries(pairs.filter(([key]) => key !== 'name').map(([key, value]) => toMapWords(key, value)));
+    const taken = new Set(before.entries.map(({ id }) => id));
+    const again = given.find(({ name }) => taken.has(name));
+    if (again) throw new UserError(`There is already a backend named "${again.name}".`);
+    const entries = given.map(({ name }, index) => [name, worded(outline.shape, added[index] ?? {})] as const);
     const meaning = meaningOf(before);
-    const backends = [...meaning.backends, isList ? value : [name, value]];
-    return verified(text, append(text, outline, name, value), { ...meaning, backends });
+    const news = outline.shape === 'backends' ? added : entries;
+    return verified(text, append(text, outline, entries), { ...meaning, backends: [...meaning.backends, ...news] });
   };
+}
+
+/** A backend in the words of a shape: a map has its name outside. */
+function worded(shape: Shape, entry: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (shape === 'backends') return entry;
+  const { name: _, ...keys } = entry;
+  return Object.fromEntries(Object.entries(keys).map(([key, value]) => toMapWords(key, value)));
 }
 
 /** Takes a backend out, with the comments right above it. */
@@ -91,7 +106,7 @@ export function setBackendKey(name: string, key: string, value: string | number 
         ? (node.flow ? removeFromFlow : removeFromBlock)(text, node, at)
         : found
           ? [replaceScalar(text, name, found, wording)]
-          : (node.flow ? appendToFlow : appendToBlock)(text, node, key, value);
+          : (node.flow ? appendToFlow : appendToBlock)(text, node, [[key, value]]);
     const { [word]: _, ...others } = plainValue(node) as Record<string, unknown>;
     const keys = value === undefined ? others : { ...others, [word]: wording };
     const meaning = meaningOf(before);
@@ -110,13 +125,20 @@ export function backendsIn(text: string): Map<string, Readonly<Record<string, un
 
 /**
  * Applies an edit to a file, in one step: who reads it at any moment sees the old text or the new one. Its mode stays, a
- * link is followed, and a missing file starts out empty. Throws a `UserError` and writes nothing where the edit cannot be done.
+ * link is followed. Throws a `UserError` and writes nothing where the edit cannot be done.
+ * @param missing whether a file that is missing starts out empty, or is an error
  */
-export async function editConfigFile(file: string, edit: ConfigEdit): Promise<void> {
+export async function editConfigFile(
+  file: string,
+  edit: ConfigEdit,
+  missing: 'is made' | 'is refused' = 'is made',
+): Promise<void> {
   try {
     // Nothing is awaited in between, so that two edits of this process never overwrite each other.
     const target = fs.existsSync(file) ? fs.realpathSync(file) : file;
     const bytes = fs.existsSync(target) ? fs.readFileSync(target) : undefined;
+    if (!bytes && missing === 'is refused')
+      throw new UserError('There is no such file any more: restore it, or try again.');
     const text = bytes ? new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) : emptyText(target);
     const mark = text.startsWith('\uFEFF') ? '\uFEFF' : '';
     const edited = mark + edit(text.slice(mark.length));
@@ -170,14 +192,17 @@ function find(editable: Editable, name: string): { outline: Outline; index: numb
 const writtenElsewhere = (what: string) =>
   new UserError(`${what} is written elsewhere in the file and only referred to here (a YAML alias): edit it by hand.`);
 
-function append(text: string, { holder, shape, rest }: Outline, name: string, value: object): Splice[] {
+function append(text: string, { holder, shape, rest }: Outline, entries: readonly KeyAndValue[]): Splice[] {
   const container = holder.value;
   if (container.alias) throw writtenElsewhere(holder.key);
   const isEmpty = container.kind === 'scalar' || /^(\[\s*\]|\{\s*\})$/.test(text.slice(container.start, container.end));
-  if (isEmpty && !rest.flow) return fillBlock(text, holder, shape === 'backends' ? [value] : { [name]: value });
+  if (isEmpty && !rest.flow) {
+    const content = shape === 'backends' ? entries.map(([, value]) => value) : Object.fromEntries(entries);
+    return fillBlock(text, holder, content);
+  }
   if (container.kind === 'scalar')
     throw new UserError(`Write ${shape === 'backends' ? '[]' : '{}'} for "${holder.key}" first.`);
-  return (container.flow ? appendToFlow : appendToBlock)(text, container, name, value);
+  return (container.flow ? appendToFlow : appendToBlock)(text, container, entries);
 }
 
 function replaceScalar(text: string, name: string, { key, value }: MapEntry, wording: unknown): Splice {

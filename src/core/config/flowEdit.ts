@@ -1,21 +1,31 @@
 // Edits between brackets and braces: JSON, JSON with comments, and YAML's flow style.
 import type { ListNode, MapNode } from './document.ts';
-import { endsLine, eolOf, indentAt, lineStart, nextLine, readGap, type Splice, startsLine } from './lines.ts';
+import {
+  endsLine,
+  eolOf,
+  indentAt,
+  type KeyAndValue,
+  lineStart,
+  nextLine,
+  readGap,
+  type Splice,
+  startsLine,
+} from './lines.ts';
 import type { Span } from './problem.ts';
 
-/** Adds an item, or a key with its value, behind the last one. */
-export function appendToFlow(text: string, container: ListNode | MapNode, key: string, value: unknown): Splice[] {
+/** Adds items, or keys with their values, behind the last one. */
+export function appendToFlow(text: string, container: ListNode | MapNode, entries: readonly KeyAndValue[]): Splice[] {
   const children = childrenOf(container);
   const inner = { start: container.start + 1, end: container.end - 1 };
   const [first, last] = [children[0], children.at(-1)];
   const isOnLines = text.slice(first ? inner.start : 0, first?.start ?? text.length).includes('\n');
   const colon = isOnLines || /[:,]\s/.test(text.slice(0, inner.end)) ? ': ' : ':';
-  const prefix = container.kind === 'list' ? '' : JSON.stringify(key) + colon;
+  const prefix = (key: string) => (container.kind === 'list' ? '' : JSON.stringify(key) + colon);
 
   if (!isOnLines) {
-    const added = prefix + renderInline(value, colon === ': ');
-    if (!last) return [{ start: inner.start, end: inner.start, text: added }];
     const space = colon === ': ' ? ' ' : '';
+    const added = entries.map(([key, value]) => prefix(key) + renderInline(value, colon === ': ')).join(`,${space}`);
+    if (!last) return [{ start: inner.start, end: inner.start, text: added }];
     const { comma } = readGap(text, last.end, inner.end);
     return comma === undefined
       ? [{ start: last.end, end: last.end, text: `,${space}${added}` }]
@@ -25,8 +35,12 @@ export function appendToFlow(text: string, container: ListNode | MapNode, key: s
   const outer = indentAt(text, container.start);
   const indent = first ? indentAt(text, first.start) : outer + unitOf(text);
   const eol = eolOf(text);
-  const rendered = JSON.stringify(value, null, unitOf(text)).replaceAll('\n', eol + indent);
-  const added = eol + indent + prefix + rendered;
+  const unit = unitOf(text);
+  const added = entries
+    .map(
+      ([key, value]) => eol + indent + prefix(key) + JSON.stringify(value, null, unit).replaceAll('\n', eol + indent),
+    )
+    .join(',');
   if (!last) {
     const comment = readGap(text, inner.start, inner.end).comments.at(-1);
     return comment

@@ -6,6 +6,9 @@ export interface Splice extends Span {
   readonly text: string;
 }
 
+/** What is added to a map; a list takes the value alone. */
+export type KeyAndValue = readonly [key: string, value: unknown];
+
 /** Spans must not overlap; of two at the same place, the first comes first. */
 export function applySplices(text: string, splices: readonly Splice[]): string {
   const ordered = [...splices].sort((a, b) => a.start - b.start);

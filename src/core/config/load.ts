@@ -53,7 +53,8 @@ export type LoadResult =
   | { readonly ok: true; readonly config: Config; readonly problems: Problem[]; readonly text: string }
   | { readonly ok: false; readonly problems: Problem[] };
 
-const MAX_FILE_BYTES = 1024 * 1024;
+/** Nothing larger is read. */
+export const MAX_FILE_BYTES = 1024 * 1024;
 
 /** Reads and parses a file. Never rejects: that it is missing, or no file, or too large, is a problem as well. */
 export async function loadConfig(file: string, options: LoadOptions): Promise<LoadResult> {

@@ -6,6 +6,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { UserError } from '../../../src/core/base/errors.ts';
 import {
   addBackend,
+  addBackends,
   type ConfigEdit,
   editConfigFile,
   removeBackend,
@@ -176,6 +177,8 @@ for (const { title, text, z } of WRITINGS) {
 
     test('a backend that is added and removed again leaves every byte as it was', () => {
       const added = addBackend(NEW)(text);
+      const more = { name: 'more', url: 'https://more.example' };
+      assert.equal(addBackends([NEW, more])(text), addBackend(more)(added));
       assert.deepEqual(namesOf(added), ['a', 'z', 'new']);
       assert.equal(removeBackend('new')(added), text);
     });
@@ -397,6 +400,15 @@ describe('editConfigFile', () => {
     const names = ['a', 'b', 'c', 'd'];
     await Promise.all(names.map(name => editConfigFile(file, addBackend({ name, command: 'x' }))));
     assert.deepEqual(namesOf(fs.readFileSync(file, 'utf8')), names);
+  });
+
+  test('makes no file where one is wanted to be there', async t => {
+    const file = join(temporaryFolder(t), 'backends.yaml');
+    await assert.rejects(editConfigFile(file, addBackend({ name: 'a', command: 'x' }), 'is refused'), {
+      name: 'UserError',
+      message: `${file} was not changed. There is no such file any more: restore it, or try again.`,
+    });
+    assert.equal(fs.existsSync(file), false);
   });
 
   test('names the file, and leaves it alone, when the edit cannot be done', async t => {
