@@ -16,6 +16,8 @@ import { errorBody, refuse, type Visit } from './door.ts';
 /** How long the rest of a body that was refused is still taken, and dropped. */
 const LINGER_MS = 2000;
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
+/** Each message of a batch costs its checks, and its place in the router's one thread. */
+const MAX_BATCH = 100;
 const TOO_LARGE = `Payload too large: at most ${MAX_BODY_BYTES} bytes`;
 
 /** The messages that a POST brings; undefined: they cannot be taken, and it has been answered why. */
@@ -110,6 +112,10 @@ export function parseBody(body: Buffer): Parsed {
   if ('refusal' in decoded) return { refusal: `Parse error: ${decoded.refusal}`, code: PARSE_ERROR, id: null };
   const { value } = decoded;
   const messages: unknown[] = Array.isArray(value) ? value : [value];
+  if (messages.length > MAX_BATCH) {
+    const refusal = `Invalid request: a batch has at most ${MAX_BATCH} messages, and this one has ${messages.length}`;
+    return { refusal, code: INVALID_REQUEST, id: null };
+  }
   if (messages.length > 0 && messages.every(isMessage)) return { messages };
   return {
     refusal: 'Invalid request: the body is not a JSON-RPC 2.0 message of MCP',

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.ts';
 import { Emitter } from '../base/event.ts';
 import { REFUSED, SESSION_NOT_FOUND } from '../base/rpcErrors.ts';
@@ -73,16 +74,25 @@ export class SseDoor implements Door {
 
   private async post(visit: Visit): Promise<void> {
     const { response, query, role } = visit;
+    const sessionId = query.get('sessionId');
+    if (sessionId === null) return refuse(response, 400, `Bad request: no sessionId; ${STREAM} names it`, REFUSED);
+    // A body that nobody is there for is not worth reading; and whom it is for may leave while it is read.
+    if (!this.sessionOf(sessionId, role)) return refuseUnknown(response);
     const messages = await takeMessages(visit, this.clock);
     if (!messages) return;
     if (this.isDraining && hasRequest(messages)) return refuseNew(response);
-    const sessionId = query.get('sessionId');
-    if (sessionId === null) return refuse(response, 400, `Bad request: no sessionId; ${STREAM} names it`, REFUSED);
-    const entry = this.sessions.get(sessionId);
-    // One that was begun with a token of another role is nobody's business here.
-    if (entry?.role !== role)
-      return refuse(response, 404, `Session not found: open ${STREAM} again`, SESSION_NOT_FOUND);
+    const entry = this.sessionOf(sessionId, role);
+    if (!entry) return refuseUnknown(response);
     for (const message of messages) entry.transport.onmessage?.(message);
     response.writeHead(202).end('Accepted');
   }
+  private sessionOf(sessionId: string, role: Role): SessionEntry | undefined {
+    const entry = this.sessions.get(sessionId);
+    // One that was begun with a token of another role is nobody's business here.
+    return entry?.role === role ? entry : undefined;
+  }
+}
+
+function refuseUnknown(response: ServerResponse): void {
+  refuse(response, 404, `Session not found: open ${STREAM} again`, SESSION_NOT_FOUND);
 }

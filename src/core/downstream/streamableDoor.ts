@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
@@ -86,6 +86,9 @@ export class StreamableDoor implements Door {
 
   private async post(visit: Visit): Promise<void> {
     const { request, response } = visit;
+    // A body that nobody is there for is not worth reading.
+    const { 'mcp-session-id': sessionId, 'mcp-protocol-version': version } = request.headers;
+    if (sessionId !== undefined && version !== MODERN_VERSION && !this.sessionOf(visit)) return refuseUnknown(response);
     const messages = await takeMessages(visit, this.clock);
     if (!messages) return;
     if (this.isDraining && hasRequest(messages)) return refuseNew(response);
@@ -165,23 +168,30 @@ export class StreamableDoor implements Door {
     });
   }
 
-  private async inSession(
-    { request, response, role }: Visit,
-    action: (entry: SessionEntry) => void | Promise<void>,
-  ): Promise<void> {
+  /** The session that a request names. */
+  private sessionOf({ request, role }: Visit): SessionEntry | undefined {
+    const entry = this.sessions.get(String(request.headers['mcp-session-id']));
+    // One that was begun with a token of another role is nobody's business here.
+    return entry?.role === role ? entry : undefined;
+  }
+
+  private async inSession(visit: Visit, action: (entry: SessionEntry) => void | Promise<void>): Promise<void> {
+    const { request, response } = visit;
     const id = request.headers['mcp-session-id'];
     if (typeof id !== 'string')
       return refuse(response, 400, 'Bad request: no Mcp-Session-Id header, and not an initialize request', REFUSED);
-    const entry = this.sessions.get(id);
-    // One that was begun with a token of another role is nobody's business here.
-    if (entry?.role !== role)
-      return refuse(response, 404, 'Session not found: initialize a new one', SESSION_NOT_FOUND);
+    const entry = this.sessionOf(visit);
+    if (!entry) return refuseUnknown(response);
     const version = request.headers['mcp-protocol-version'];
     if (typeof version === 'string' && !SUPPORTED_PROTOCOL_VERSIONS.includes(version)) {
       return refuse(response, 400, `Bad request: unsupported MCP-Protocol-Version ${version}`, REFUSED);
     }
     await action(entry);
   }
+}
+
+function refuseUnknown(response: ServerResponse): void {
+  refuse(response, 404, 'Session not found: initialize a new one', SESSION_NOT_FOUND);
 }
 
 function isInitialize(message: JSONRPCMessage): boolean {

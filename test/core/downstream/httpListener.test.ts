@@ -120,6 +120,28 @@ describe('HttpListener', () => {
     assert.equal((await send('POST', session, { jsonrpc: '2.0', method: 'notifications/initialized' })).status, 202);
   });
 
+  it('refuses a batch of more than 100 messages before it looks at any', async t => {
+    const { send, begin } = await scriptedListener(t);
+    const session = await begin();
+    const batch = (length: number) => Array.from({ length }, () => ({ jsonrpc: '2.0', method: 'notifications/odd' }));
+    assert.equal((await send('POST', session, batch(100))).status, 202);
+    for (const body of [batch(101), Array.from({ length: 101 }, () => 1)]) {
+      const refused = await send('POST', session, body);
+      const { id, error } = JSON.parse(refused.body);
+      assert.deepEqual([refused.status, id, error.code], [400, null, -32600]);
+      assert.equal(error.message, 'Invalid request: a batch has at most 100 messages, and this one has 101');
+    }
+  });
+
+  it('answers before the body comes where the session is unknown', async t => {
+    const { start } = await scriptedListener(t);
+    const outgoing = start('POST', { 'mcp-session-id': 'unknown', 'content-length': `${MEGABYTE}` }, '/mcp');
+    outgoing.on('error', () => {}).flushHeaders();
+    const response = await responseTo(outgoing);
+    assert.equal((await whole(response)).status, 404);
+    outgoing.destroy();
+  });
+
   it('ends the response of a call that was cancelled', async t => {
     const { open, send, begin } = await listener(t);
     const session = await begin();

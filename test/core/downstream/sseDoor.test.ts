@@ -137,7 +137,7 @@ describe('SseDoor', () => {
   });
 
   it('says what is wrong with a request', async t => {
-    const { send, session } = await scripted(t);
+    const { send, start, session } = await scripted(t);
     const { post, endpoint } = await session();
     const ping = { jsonrpc: '2.0', id: 7, method: 'ping' };
     const unknown = '/messages/?sessionId=00000000-0000-4000-8000-000000000000';
@@ -155,12 +155,17 @@ describe('SseDoor', () => {
     ] as const) {
       assert.deepEqual([reply.status, JSON.parse(reply.body).error.code], [status, code], reply.body);
     }
-    const { start } = await scripted(t);
-    const large = start('POST', tooLong, '/messages/?sessionId=any');
-    large.flushHeaders();
-    const refused = await responseTo(large);
-    assert.equal(refused.statusCode, 413);
-    large.on('error', () => {}).destroy();
+    for (const [path, status] of [
+      [endpoint, 413],
+      [unknown, 404],
+      ['/messages/', 400],
+    ] as const) {
+      const large = start('POST', tooLong, path);
+      large.flushHeaders();
+      const refused = await responseTo(large);
+      assert.equal(refused.statusCode, status);
+      large.on('error', () => {}).destroy();
+    }
   });
 
   it('shows a session to nobody with a token of another role', async t => {
