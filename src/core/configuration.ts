@@ -85,18 +85,20 @@ export class Configuration {
     return this.failure;
   }
 
-  /** Reads the file, and tells the log what is wrong with it. A broken one changes nothing else. */
+  /** Reads the file, and tells the log what is wrong with it, or no more. A broken one changes nothing else. */
   async read(): Promise<LoadResult> {
     const { configFile, loadOptions, log } = this.options;
     const { enabled, names: others } = this.overlay;
     const result = await loadConfig(configFile, { ...loadOptions, enabled, others });
+    const wasBroken = this.failure !== undefined;
     this.found = result.problems;
     this.failure = result.ok ? undefined : result.problems.map(formatProblem).join('\n');
     for (const problem of result.problems) log[problem.severity](formatProblem(problem));
     if (result.ok) {
+      if (wasBroken) log.info(`${configFile} can be read again`);
       this.text = result.text;
       this.run();
-    }
+    } else if (this.running !== NOTHING) log.error(`${configFile} is not in use: what was read before still runs`);
     return result;
   }
 

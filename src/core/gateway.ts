@@ -1,6 +1,7 @@
 // Composition root: configuration → backends → catalog → sessions. Both faces start here.
 import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
 import { Debounced, deferred, Turns } from './base/async.ts';
 import { type Disposable, DisposableStore } from './base/disposable.ts';
 import { UserError } from './base/errors.ts';
@@ -63,6 +64,12 @@ export interface RouterStatus {
 /** What a reload did; with errors, nothing. */
 export interface ReloadReport extends Difference {
   readonly errors: readonly string[];
+}
+
+/** What became of backends that were to be added, by name. */
+export interface AdditionReport extends Addition {
+  /** Those of the added that have neither answered nor failed yet. */
+  readonly starting: readonly string[];
 }
 
 /** What became of a tool call made by a face. */
@@ -173,12 +180,15 @@ export class Gateway implements Disposable {
   }
 
   private async readAgain(): Promise<ReloadReport> {
+    const before = this.config;
     const result = await this.configuration.read();
     if (result.ok) {
       const difference = this.apply();
       const changes = Object.entries(difference).flatMap(([kind, names]) =>
         names.length > 0 ? `${kind}: ${names.join(', ')}` : [],
       );
+      for (const part of ['routing', 'server'] as const)
+        if (!isDeepStrictEqual(this.config[part], before[part])) changes.push(part);
       if (changes.length > 0) this.options.log.info(`Configuration applied (${changes.join('; ')})`);
       return { ...difference, errors: [] };
     }
@@ -245,26 +255,30 @@ export class Gateway implements Disposable {
    * Adds backends: to the file if changes made while running are kept there, else until the end of this run.
    * @param patienceMs how long to wait for what becomes of them; one that fails to start within that time is not added
    */
-  async addBackends(entries: readonly Entry[], patienceMs = 0): Promise<Addition> {
-    const addition = await this.change(async () => {
-      const result = await this.configuration.add(entries);
+  async addBackends(entries: readonly Entry[], patienceMs = 0): Promise<AdditionReport> {
+    const { added, errors, warnings } = await this.change(async () => {
+      const addition = await this.configuration.add(entries);
       this.apply();
-      return result;
+      if (addition.added.length > 0) this.noteChange(`Added ${addition.added.join(', ')}`);
+      return addition;
     });
-    if (patienceMs === 0) return addition;
-    const { added, errors, warnings } = addition;
     const patience = deferred();
     const timer = this.options.clock.schedule(patienceMs, patience.resolve);
-    await Promise.all(added.map(name => this.dropIfFailing(name, patience.promise, errors)));
+    if (patienceMs > 0) await Promise.all(added.map(name => this.dropIfFailing(name, patience.promise, errors)));
     timer.dispose();
-    return { added: added.filter(name => !errors.has(name)), errors, warnings };
+    const left = added.filter(name => !errors.has(name));
+    const starting = left.filter(name => this.backends.find(name)?.state.kind === 'connecting');
+    return { added: left, starting, errors, warnings };
   }
 
   /** Ends a backend and removes it, from the file or until the end of this run. False: there is none of this name. */
   removeBackend(name: string): Promise<boolean> {
     return this.change(async () => {
       const isRemoved = await this.configuration.remove(name);
-      if (isRemoved) this.apply();
+      if (isRemoved) {
+        this.apply();
+        this.noteChange(`Removed ${name}`);
+      }
       return isRemoved;
     });
   }
@@ -273,7 +287,13 @@ export class Gateway implements Disposable {
   updateBackend(name: string, changes: Changes): Promise<boolean> {
     return this.change(async () => {
       const isUpdated = await this.configuration.update(name, changes);
-      if (isUpdated) this.apply();
+      if (isUpdated) {
+        this.apply();
+        const changed = Object.entries(changes).flatMap(([key, value]) =>
+          value === undefined ? [] : `${key} ${value}`,
+        );
+        this.noteChange(`Changed ${name}: ${changed.join(', ')}`);
+      }
       return isUpdated;
     });
   }
@@ -365,6 +385,11 @@ export class Gateway implements Disposable {
     });
   }
 
+  /** Tells the log what was changed while running, and not by an edit of the file. */
+  private noteChange(what: string): void {
+    this.options.log.info(this.options.persist ? what : `${what} (not kept in the file)`);
+  }
+
   /** Makes what runs equal to the configuration. */
   private apply(): Difference {
     const { config } = this;
@@ -389,6 +414,7 @@ export class Gateway implements Disposable {
       if (this.backends.find(name) !== backend) return;
       await this.configuration.remove(name);
       this.apply();
+      this.noteChange(`Removed ${name} again, as it failed to start`);
     });
   }
 

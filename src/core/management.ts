@@ -93,10 +93,15 @@ export function createManagement(gateway: Gateway): Management {
           return [];
         }
       });
-      const { added, errors, warnings } = await gateway.addBackends(entries, PATIENCE_MS);
+      const { added, starting, errors, warnings } = await gateway.addBackends(entries, PATIENCE_MS);
       const ported = added.filter(name => wantsPort(servers[name]));
       const hints = ported.map(name => [name, [...(warnings.get(name) ?? []), PORT_HINT]] as const);
-      return { added, errors: new Map([...refused, ...errors]), warnings: new Map([...warnings, ...hints]) };
+      return {
+        added,
+        starting,
+        errors: new Map([...refused, ...errors]),
+        warnings: new Map([...warnings, ...hints]),
+      };
     },
     removeBackend: name => gateway.removeBackend(name),
     updateBackend: async (name, changes) => {

@@ -55,6 +55,7 @@ const byName = z.record(z.string(), z.string());
 const addition = additionSchema.extend({ mcpServers: z.record(z.string(), entryOfMapSchema) });
 const added = z.object({
   message: z.string(),
+  starting: z.array(z.string()).optional().describe('Those that have neither answered nor failed yet.'),
   errors: byName.optional().describe('Why others were not added, by name.'),
   warnings: z.record(z.string(), z.array(z.string())).optional().describe('What is ignored, by name.'),
 });

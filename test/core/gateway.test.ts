@@ -6,12 +6,21 @@ import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger, LogLevel } from '../../src/core/base/log.ts';
 import { eventually } from '../support/eventually.ts';
 import { fixtureCommand, httpFixture, startHttpFixture } from '../support/fixtures.ts';
 import { startGateway } from '../support/gateway.ts';
 import { descendantsOf, isRunning } from '../support/processes.ts';
 
 const echo = (name: string, ...args: string[]) => ({ name, ...fixtureCommand('servers/echo.mjs', ...args) });
+
+/** A log, and a way to take the lines that came since. */
+function collectedLog(): { log: Logger; take: () => string[] } {
+  const lines: string[] = [];
+  const at = (level: LogLevel) => (message: string) => void lines.push(`${level}: ${message}`);
+  const log = { debug: at('debug'), info: at('info'), warning: at('warning'), error: at('error') };
+  return { log, take: () => lines.splice(0) };
+}
 
 /** Longer than a backend waits before it is first started again, jitter included. */
 const FIRST_RESTART_MS = 700;
@@ -220,6 +229,29 @@ describe('Gateway.reload', () => {
     assert.equal(await gateway.pidOf('steady'), pid);
   });
 
+  test('tells the log that the file is broken, that it is whole again, and what else than backends has changed', async t => {
+    const { log, take } = collectedLog();
+    const config = { backends: [echo('steady')] };
+    const gateway = await startGateway(t, config, { log });
+    const { configFile } = gateway;
+    await gateway.reaches('steady', 'ready');
+    const linesAfter = async (written: unknown, level = 'info') => {
+      await gateway.write(written);
+      await gateway.gateway.reload();
+      return take().filter(line => line.startsWith(level));
+    };
+    // Its own watch of the file may read it too, and what is broken is told each time.
+    const broken = await linesAfter('backends: [', 'error');
+    assert.equal(broken.at(-1), `error: ${configFile} is not in use: what was read before still runs`);
+    assert.deepEqual(await linesAfter(config), [`info: ${configFile} can be read again`]);
+    assert.deepEqual(await linesAfter({ ...config, routing: { load_balancing: 'round_robin' } }), [
+      'info: Configuration applied (routing)',
+    ]);
+    assert.deepEqual(await linesAfter({ ...config, server: { drain_seconds: 1 } }), [
+      'info: Configuration applied (routing; server)',
+    ]);
+  });
+
   test('happens by itself when the file changes', async t => {
     const gateway = await startGateway(t, { backends: [echo('first')] });
     const pid = await gateway.pidOf('first');
@@ -236,6 +268,30 @@ describe('Gateway.reload', () => {
 });
 
 describe('Gateway', () => {
+  for (const [persist, end] of [
+    [false, ' (not kept in the file)'],
+    [true, ''],
+  ] as const)
+    test(`tells the log what was changed while it runs${end}`, async t => {
+      const { log, take } = collectedLog();
+      const { gateway } = await startGateway(t, { backends: [echo('first')] }, { log, persist });
+      await gateway.addBackends([echo('a'), echo('b')], 5000);
+      await gateway.addBackends([{ name: 'bad', command: process.execPath, args: ['--no-such-flag'] }], 5000);
+      await gateway.updateBackend('a', { priority: 3, enabled: false });
+      await gateway.removeBackend('b');
+      await gateway.removeBackend('nobody');
+      assert.deepEqual(
+        take().filter(line => /^info: (Added|Removed|Changed)/.test(line)),
+        [
+          'Added a, b',
+          'Added bad',
+          'Removed bad again, as it failed to start',
+          'Changed a: priority 3, enabled false',
+          'Removed b',
+        ].map(line => `info: ${line}${end}`),
+      );
+    });
+
   test('gives backends their environment, and its own working directory where they name none', async t => {
     const gateway = await startGateway(t, {
       backends: [

@@ -117,14 +117,16 @@ export class ManagementApi implements Door {
 
   private async add(body: Body): Promise<Reply | undefined> {
     if (body.kind === 'refused') return body.reply;
-    const given = additionSchema.safeParse(body.value);
-    if (!given.success) return failed(400, REFUSALS.missingServers);
-    const { added, errors, warnings } = await this.ports.management.addServers(given.data.mcpServers);
+    const { value } = body;
+    // As it was given: what the schema gives back has no "__proto__".
+    if (!isAddition(value)) return failed(400, REFUSALS.missingServers);
+    const { added, starting, errors, warnings } = await this.ports.management.addServers(value.mcpServers);
     const more = { errors: Object.fromEntries(errors) };
     if (added.length === 0) return { status: 500, body: { error: REFUSALS.noneCreated, ...more } };
     return done({
       // As Python writes a list; the names that a backend can have need no escape.
       message: `Added [${added.map(name => `'${name}'`).join(', ')}]`,
+      ...(starting.length > 0 && { starting }),
       ...(errors.size > 0 && more),
       ...(warnings.size > 0 && { warnings: Object.fromEntries(warnings) }),
     });
@@ -166,6 +168,8 @@ export class ManagementApi implements Door {
 type Body =
   | { readonly kind: 'read'; readonly value: unknown }
   | { readonly kind: 'refused'; readonly reply: Reply | undefined };
+
+const isAddition = (value: unknown): value is z.infer<typeof additionSchema> => additionSchema.safeParse(value).success;
 
 /** Answers what only reads. */
 async function show(visit: Visit, look: () => unknown, allowed = ['GET', 'HEAD']): Promise<void> {

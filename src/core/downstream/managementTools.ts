@@ -38,6 +38,8 @@ export interface RegisterRequest {
 /** By name. */
 export interface AddedServers {
   readonly added: readonly string[];
+  /** Those of them that have neither answered nor failed yet. */
+  readonly starting: readonly string[];
   /** Why the others were not. */
   readonly errors: ReadonlyMap<string, string>;
   /** What is ignored of those that were. */

@@ -177,6 +177,7 @@ describe('POST /mcp_servers', () => {
       empty: {},
       wrong: echo({ priority: -1 }),
       text: 'npx',
+      ['__proto__']: echo(),
     });
     const { message, errors } = JSON.parse(text);
     assert.deepEqual([status, message], [200, "Added ['good']"]);
@@ -188,6 +189,7 @@ describe('POST /mcp_servers', () => {
       empty: 'has neither command, url nor source',
       wrong: 'priority must be at least 0',
       text: 'the entry must be an object with a "command", "url" or "source"',
+      ['__proto__']: 'name must be another one',
     });
     assert.deepEqual(
       gateway.gateway.snapshot().backends.map(({ name }) => name),
@@ -209,7 +211,7 @@ describe('POST /mcp_servers', () => {
     const begun = Date.now();
     assert.deepEqual(await add({ hanging: fixtureCommand('servers/hanging.mjs') }), [
       200,
-      `{"message":"Added ['hanging']"}`,
+      `{"message":"Added ['hanging']","starting":["hanging"]}`,
     ]);
     assert.ok(Date.now() - begun >= 4900);
     assert.equal(gateway.backend('hanging').state.kind, 'connecting');
