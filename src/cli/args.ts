@@ -45,6 +45,9 @@ export interface StatusArgs {
   readonly json: boolean;
 }
 
+/** Where `import` writes if nothing else is said. */
+export const DEFAULT_TARGET = 'backends.yaml';
+
 export interface ImportArgs {
   readonly files: readonly string[];
   /** Undefined: stdout. */
@@ -67,7 +70,7 @@ export function parseCommandLine(argv: readonly string[]): Command {
   if (first === '--version' || first === '-v') return { kind: 'version' };
   if (first === undefined) throw usageError(`A command is missing: ${COMMAND_NAMES.join(', ')}.`);
   if (!isCommandName(first)) {
-    if (first.startsWith('-')) throw usageError(`The command comes first, before "${first}".`);
+    if (first.startsWith('-')) throw usageError(`The command comes first, before "${first}".${withCommand(argv)}`);
     throw usageError(`Unknown command "${first}".${didYouMean(first, COMMAND_NAMES)}`);
   }
 
@@ -87,6 +90,18 @@ export function parseCommandLine(argv: readonly string[]): Command {
     case 'completion':
       return { kind: 'completion', shell: shellOf(parsed) };
   }
+}
+
+/** The older systems had no command: their options are those of `serve`. */
+function withCommand(argv: readonly string[]): string {
+  try {
+    readOptions('serve', argv);
+  } catch (error) {
+    if (error instanceof UserError) return '';
+    throw error;
+  }
+  const words = argv.map(word => (/^[\w.,:=@%+/-]+$/.test(word) ? word : JSON.stringify(word)));
+  return ` Did you mean "switchyard serve ${words.join(' ')}"?`;
 }
 
 function serveArgs(parsed: ParsedOptions): ServeArgs {
@@ -160,7 +175,7 @@ function toolArguments(text: string | undefined): Record<string, unknown> {
 
 function importArgs(parsed: ParsedOptions): ImportArgs {
   const files = parsed.positionals;
-  const to = parsed.value('to') ?? 'backends.yaml';
+  const to = parsed.value('to') ?? DEFAULT_TARGET;
   const json = parsed.flag('json');
   if (files.length === 0) throw usageError('The file to import is missing.', 'import');
   if (to === '-' && json) throw usageError('--json and --to - both write to stdout: choose one.', 'import');

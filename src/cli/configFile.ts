@@ -25,6 +25,6 @@ export function findConfigFile(given: string | undefined, places: SearchPlaces):
   const found = candidates.find(existsSync);
   if (found !== undefined) return found;
   throw new UserError(
-    `There is no configuration. Looked for\n${candidates.map(path => `  ${path}\n`).join('')}Create one of these, or name another with --config FILE.`,
+    `There is no configuration. Looked for\n${candidates.map(path => `  ${path}\n`).join('')}Create one of these, name another with --config FILE, or make one from another client's: switchyard import FILE`,
   );
 }

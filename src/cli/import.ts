@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { messageOf, UserError } from '../core/base/errors.ts';
+import { UserError } from '../core/base/errors.ts';
 import { addBackend, backendsIn, type ConfigEdit, editConfigFile } from '../core/config/edit.ts';
+import { readText } from '../core/config/load.ts';
 import { type ForeignEntry, readForeign } from '../core/config/otherClients.ts';
-import type { ImportArgs } from './args.ts';
+import { DEFAULT_TARGET, type ImportArgs } from './args.ts';
 import { type Page, pageOf, table } from './terminal.ts';
 
 /** What became of one server of a file. */
@@ -25,8 +25,9 @@ export async function importFiles({ files, to, json }: ImportArgs): Promise<numb
   const broken: string[] = [];
   for (const file of files) {
     try {
-      const text = await readText(file);
-      found.push(...(await readForeign(text, file)).map(entry => ({ file, entry })));
+      const read = await readText(file);
+      if ('problem' in read) broken.push(`${file}: ${read.problem}`);
+      else found.push(...(await readForeign(read.text, file)).map(entry => ({ file, entry })));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       broken.push(error.message);
@@ -52,7 +53,7 @@ export async function importFiles({ files, to, json }: ImportArgs): Promise<numb
   const target = to === undefined ? 'stdout' : resolve(to);
   const report = json
     ? `${JSON.stringify({ to: target, entries: fates, problems: broken }, undefined, 2)}\n`
-    : formatImport(fates, target, pageOf(output));
+    : formatImport(fates, target, pageOf(output)) + nextStep(fates, to);
   if (json || found.length > 0) output.write(report);
   if (!json) for (const message of broken) process.stderr.write(`switchyard: ${message}\n`);
   if (broken.length > 0) return 2;
@@ -60,14 +61,6 @@ export async function importFiles({ files, to, json }: ImportArgs): Promise<numb
 }
 
 const HEADER = '# The backends of MCP Switchyard. "switchyard check" tries them, "switchyard serve" runs them.\n\n';
-
-async function readText(file: string): Promise<string> {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
-  } catch (cause) {
-    throw new UserError(`${file} cannot be read: ${messageOf(cause)}.`, { cause });
-  }
-}
 
 function addTo(text: string, found: ForeignEntry, file: string, to: string | undefined): { fate: Fate; after: string } {
   const { name, notes } = found;
@@ -106,7 +99,21 @@ function formatImport(fates: readonly Fate[], target: string, page: Page): strin
     file,
     notes.join('; '),
   ]);
-  const count = fates.filter(({ result }) => result === 'imported').length;
-  const sum = `${count} of ${fates.length} imported to ${target}.\n`;
+  const count = (wanted: Fate['result']) => fates.filter(({ result }) => result === wanted).length;
+  const [imported, there, not] = [count('imported'), count('already there'), count('not imported')];
+  const rest = [...(there > 0 ? [`${there} already there`] : []), ...(not > 0 ? [`${not} not imported`] : [])].join(
+    ', ',
+  );
+  const sum =
+    imported > 0
+      ? `${imported} of ${fates.length} imported to ${target}${rest && `, ${rest}`}.\n`
+      : `Nothing new: ${rest}.\n`;
   return `${table(['NAME', 'RESULT', 'FROM', 'NOTES'], rows, page)}\n\n${sum}`;
+}
+
+/** What to do with a file that has new backends. */
+function nextStep(fates: readonly Fate[], to: string | undefined): string {
+  if (to === undefined || !fates.some(({ result }) => result === 'imported')) return '';
+  const name = /^[\w./-]+$/.test(to) ? to : JSON.stringify(to);
+  return `Next: switchyard check${to === DEFAULT_TARGET ? '' : ` --config ${name}`}\n`;
 }

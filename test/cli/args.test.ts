@@ -116,7 +116,12 @@ suite('The command line', () => {
     ['', /^A command is missing: serve, check, status, call, import, completion\.\nSee "switchyard --help"\.$/],
     ['serv', /^Unknown command "serv"\. Did you mean "serve"\?\nSee "switchyard --help"\.$/],
     ['frobnicate', /^Unknown command "frobnicate"\.\n/],
-    ['--config a serve', /^The command comes first, before "--config"/],
+    ['--config a serve', /^The command comes first, before "--config"\.\n/],
+    [
+      '--transport sse --port 80 --config a.json',
+      /Did you mean "switchyard serve --transport sse --port 80 --config a\.json"\?\n/,
+    ],
+    ['--json --config a', /^The command comes first, before "--json"\.\n/],
     ['serve --confg a', /^Unknown option "--confg"\. Did you mean "--config"\?\nSee "switchyard serve --help"\.$/],
     ['serve -x', /^Unknown option "-x"\.\n/],
     ['serve --config', /^--config needs a value: --config FILE\./],

@@ -29,7 +29,10 @@ test('the first configuration that exists of the usual places is read', async t 
   assert.deepEqual(found, PLACES);
   assert.throws(
     () => findConfigFile(undefined, places),
-    error => error instanceof UserError && PLACES.every(place => error.message.includes(path.join(root, place))),
+    error =>
+      error instanceof UserError &&
+      PLACES.every(place => error.message.includes(path.join(root, place))) &&
+      error.message.endsWith('switchyard import FILE'),
   );
 });
 

@@ -23,7 +23,7 @@ suite('switchyard import', () => {
       /^NAME +RESULT +FROM +NOTES\nmemory +imported +mcp\.json +env\.API_TOKEN: a secret in plain text/,
     );
     assert.match(stdout, /^my-docs +imported +mcp\.json +"my docs" is called "my-docs" here$/m);
-    assert.match(stdout, /2 of 2 imported to .*backends\.yaml\.\n$/);
+    assert.match(stdout, /2 of 2 imported to .*backends\.yaml\.\nNext: switchyard check\n$/);
     assert.doesNotMatch(stdout, /very-secret/);
     const file = path.join(cwd, 'backends.yaml');
     assert.equal(
@@ -50,6 +50,7 @@ backends:
     const cwd = await folderWith(t, { 'mcp.json': CURSOR, 'own.yaml': own });
     const once = await runCli(t, ['import', 'mcp.json', '--to', 'own.yaml'], { cwd });
     assert.equal(once.exitCode, 0, once.stderr);
+    assert.match(once.stdout, /\nNext: switchyard check --config own\.yaml\n$/);
     const after = await readFile(path.join(cwd, 'own.yaml'), 'utf8');
     const added = after.slice(own.indexOf('\nrouting'), after.indexOf('\nrouting'));
     assert.equal(after.replace(added, ''), own);
@@ -57,6 +58,7 @@ backends:
     const again = await runCli(t, ['import', 'mcp.json', '--to', 'own.yaml'], { cwd });
     assert.equal(again.exitCode, 0);
     assert.match(again.stdout, /^memory +already there/m);
+    assert.match(again.stdout, /\nNothing new: 2 already there\.\n$/);
     assert.equal(await readFile(path.join(cwd, 'own.yaml'), 'utf8'), after);
   });
 
@@ -79,12 +81,13 @@ backends:
 
   test('imports the others beside a file that cannot be used, names it, and is 2', async t => {
     const cwd = await folderWith(t, { 'mcp.json': CURSOR, 'broken.json': '{', 'other.json': '{"a": 1}' });
-    const files = ['broken.json', 'other.json', 'nowhere.json', 'mcp.json'];
+    const files = ['broken.json', 'other.json', 'nowhere.json', '.', 'mcp.json'];
     const { exitCode, stdout, stderr } = await runCli(t, ['import', ...files], { cwd });
     assert.equal(exitCode, 2);
     assert.match(stderr, /^switchyard: broken\.json:1:\d+: .*JSON/m);
     assert.match(stderr, /^switchyard: other\.json has no servers in a shape that is known/m);
-    assert.match(stderr, /^switchyard: nowhere\.json cannot be read/m);
+    assert.match(stderr, /^switchyard: nowhere\.json: there is no such file$/m);
+    assert.match(stderr, /^switchyard: \.: this is a directory, not a file$/m);
     assert.match(stdout, /2 of 2 imported/);
   });
 
@@ -101,7 +104,29 @@ backends:
     const { exitCode, stdout } = await runCli(t, ['import', 'mcp.json'], { cwd });
     assert.equal(exitCode, 1);
     assert.match(stdout, /^a +not imported +mcp\.json +it has neither a command nor a url$/m);
+    assert.match(stdout, /\nNothing new: 1 not imported\.\n$/);
     assert.ok(!existsSync(path.join(cwd, 'backends.yaml')));
+  });
+
+  test('says all that is wrong with an entry, as "check" would, and leaves out what means nothing', async t => {
+    const bad = { command: 'npx', args: 'x', routes: [{ strategy: 'best' }] };
+    const good = { command: 'npx', routes: [{ pattern: '*', wait: 1 }] };
+    const cwd = await folderWith(t, { 'mcp.json': JSON.stringify({ mcpServers: { bad, good } }) });
+    const { exitCode, stdout } = await runCli(t, ['import', 'mcp.json', '--json'], { cwd });
+    assert.equal(exitCode, 1);
+    assert.deepEqual(
+      JSON.parse(stdout).entries.map(({ result, notes }: Record<string, unknown>) => [result, notes]),
+      [
+        [
+          'not imported',
+          [
+            'args must be a list, not text; routes[0].pattern is missing; routes[0].strategy must be "path", "capability" or "fallback"',
+          ],
+        ],
+        ['imported', ['unknown key routes[0].wait']],
+      ],
+    );
+    assert.doesNotMatch(await readFile(path.join(cwd, 'backends.yaml'), 'utf8'), /wait/);
   });
 
   test('leaves a broken target alone, and is 2', async t => {

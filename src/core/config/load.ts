@@ -63,19 +63,25 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     log.add('error', { start: 0, end: 0 }, message);
     return { ok: false, problems: log.problems };
   };
+  const read = await readText(file, MAX_FILE_BYTES);
+  return 'text' in read ? parseConfig(read.text, file, options) : fail(read.problem);
+}
+
+/** The text of a file, or why there is none. Never rejects. */
+export async function readText(file: string, mostBytes = Infinity): Promise<{ text: string } | { problem: string }> {
   let bytes: Buffer;
   try {
     const stats = await fs.stat(file);
-    if (stats.isDirectory()) return fail('this is a directory, not a file');
-    if (!stats.isFile()) return fail('this is not a regular file');
-    if (stats.size > MAX_FILE_BYTES) return fail('the file is larger than 1 MiB, so it cannot be a configuration');
+    if (stats.isDirectory()) return { problem: 'this is a directory, not a file' };
+    if (!stats.isFile()) return { problem: 'this is not a regular file' };
+    if (stats.size > mostBytes) return { problem: 'the file is larger than 1 MiB, so it cannot be a configuration' };
     bytes = await fs.readFile(file);
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    return fail(isMissing ? 'there is no such file' : `the file cannot be read: ${messageOf(error)}`);
+    return { problem: isMissing ? 'there is no such file' : `the file cannot be read: ${messageOf(error)}` };
   }
   const text = decodeText(bytes);
-  return text === undefined ? fail('the file is not UTF-8 text') : parseConfig(text, file, options);
+  return text === undefined ? { problem: 'the file is not UTF-8 text' } : { text };
 }
 
 /** UTF-8 without its byte order mark, or undefined. */

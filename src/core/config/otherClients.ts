@@ -1,10 +1,12 @@
 // Configurations of other MCP clients as entries of ours: where each keeps its servers, and what its words mean.
 import * as path from 'node:path';
 import { messageOf, UserError } from '../base/errors.ts';
+import { check } from './check.ts';
 import { type ConfigNode, entryOf, type MapNode, parseText, plainValue } from './document.ts';
+import { knownPart } from './entry.ts';
 import { isRecord, translateWords, URL_WORDS, Words } from './foreignWords.ts';
 import { ADDRESS_KEYS } from './launch.ts';
-import { ProblemLog } from './problem.ts';
+import { type Problem, ProblemLog } from './problem.ts';
 import { backendSchema } from './schema.ts';
 import { entriesOf, type RawEntry, type Shape, toNative } from './shapes.ts';
 
@@ -168,9 +170,18 @@ function translate(raw: RawEntry, { shape, isOurs, folder, off }: Holder, file: 
   if (left.length > 0) notes.push(`not taken over: ${left.join(', ')}`);
   const rewritten = withVariables({ name, ...entry }) as Record<string, unknown> & { name: string };
   notes.push(...notesOnValues(rewritten));
-  const [issue] = backendSchema.safeParse(rewritten).error?.issues ?? [];
-  if (issue) return unusable(`${issue.path.join('.')} cannot be used: ${issue.message}`);
-  return { kind: 'usable', name, notes, entry: rewritten };
+  const problems = problemsOf(rewritten);
+  if (problems.error.length > 0) return unusable(problems.error.join('; '));
+  return { kind: 'usable', name, notes: [...notes, ...problems.warning], entry: knownPart(rewritten) };
+}
+
+/** What is wrong with an entry, in the words for one of our own files. */
+function problemsOf(entry: Readonly<Record<string, unknown>>): Readonly<Record<Problem['severity'], string[]>> {
+  const found = { error: [] as string[], warning: [] as string[] };
+  const parsed = parseText(JSON.stringify(entry));
+  if (parsed.kind === 'parsed' && parsed.root)
+    check(backendSchema, parsed.root, parsed.root, (severity, _, message) => found[severity].push(message));
+  return found;
 }
 
 /** A name that a backend can have, also for a list's, which may have any text. */

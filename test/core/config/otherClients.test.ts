@@ -204,7 +204,7 @@ mcpServers:
     read: {
       empty: 'it has neither a command nor a url',
       text: 'it is not a map of keys',
-      wrong: 'args cannot be used: Invalid input: expected array, received object',
+      wrong: 'args must be a list, not a map; priority must be a number, not text',
       socket: 'it is reached over WebSocket, which is not spoken here',
       good: { command: 'a' },
     },
