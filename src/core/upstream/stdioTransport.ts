@@ -28,6 +28,8 @@ export class NotSentError extends Error {
 
 /** A line longer than this is not a message; it ends the connection rather than the router's memory. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+/** A child that leaves more than this unread is sent nothing more until it reads; one message of any size may wait for it. */
+const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 const STDIN_GRACE_MS = 1000;
 const SIGTERM_GRACE_MS = 1500;
 const PIPE_GRACE_MS = 500;
@@ -146,6 +148,7 @@ export class StdioTransport implements Transport {
   send(message: JSONRPCMessage): Promise<void> {
     const stdin = this.child?.stdin;
     if (!stdin?.writable || this.end) return Promise.reject(new NotSentError('the process is not running'));
+    if (stdin.writableLength > MAX_UNREAD_BYTES) return Promise.reject(new NotSentError('the process does not read'));
     return new Promise((resolve, reject) => {
       // A broken pipe means that the child is ending: wait, so that whoever asks why finds its exit code.
       stdin.write(`${JSON.stringify(message)}\n`, error =>

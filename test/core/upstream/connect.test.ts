@@ -384,6 +384,21 @@ describe('A connection', () => {
     assert.match(troubles[0] ?? '', /"odd":0/);
   });
 
+  test('says of a request that the child has no room for that it was not sent, and tells once of notifications', async t => {
+    const deaf = `'tools/call': () => { while (true); },`;
+    const { connection, troubles, children } = await connected(t, stdio(deaf));
+    void call(connection);
+    for (let n = 0; n < 9; n++) connection.notify('notifications/x', { text: 'x'.repeat(10_000_000) });
+    const outcome = await call(connection);
+    assert.deepEqual(outcome, {
+      kind: 'failed',
+      sent: false,
+      failure: { code: 'protocol', message: 'the process does not read' },
+    });
+    assert.deepEqual(troubles, ['the process does not read']);
+    for (const child of children) child.kill();
+  });
+
   test('tells of a notification that could not be sent', async t => {
     const { connection, troubles } = await connected(t, stdio(''));
     await connection.close();

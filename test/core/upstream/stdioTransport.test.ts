@@ -67,6 +67,27 @@ describe('StdioTransport', () => {
     await assert.rejects(transport.send(PING), NotSentError);
   });
 
+  it('sends no more to a process that does not read than may wait for it, until it reads', async t => {
+    const { transport, messages } = await child(
+      t,
+      `console.log('{"jsonrpc":"2.0","method":"up"}');
+       process.on('SIGUSR2', () => process.stdin.resume());
+       setInterval(() => {}, 1000);`,
+    );
+    await eventually('the child', () => messages.length === 1);
+    const large: JSONRPCMessage = {
+      jsonrpc: '2.0',
+      method: 'notifications/x',
+      params: { text: 'x'.repeat(10_000_000) },
+    };
+    const waiting = Array.from({ length: 7 }, () => transport.send(large));
+    const refused = assert.rejects(transport.send(PING), new NotSentError('the process does not read'));
+    assert.ok(transport.pid);
+    process.kill(transport.pid, 'SIGUSR2');
+    await Promise.all([refused, ...waiting]);
+    await transport.send(PING);
+  });
+
   it('rejects the start of a command that does not exist, and tells why', async () => {
     const launch = { command: 'no-such-command-anywhere', args: [], cwd: process.cwd(), env: process.env };
     const transport = new StdioTransport(launch, systemClock, new Set());
