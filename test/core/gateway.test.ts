@@ -141,6 +141,8 @@ describe('Gateway with backends that fail', () => {
       backends: [{ name: 'noisy', ...fixtureCommand('servers/noisyStdout.mjs') }],
     });
     await gateway.reaches('noisy', 'ready');
+    const ready = gateway.gateway.backendLog('noisy').filter(line => /ready: /.test(line));
+    assert.match(ready.join(), /, 1 tool$/);
     const client = await gateway.client();
     for (const text of ['first', 'second', 'third']) {
       const { result } = await client.callTool('noisy__say', { text });

@@ -427,7 +427,8 @@ export class Backend {
     const serverVersion = asText(version ?? '');
     const since = this.ports.clock.now();
     this.enter({ state: { kind: 'ready', since, transport, serverName, serverVersion, pid }, connection });
-    const what = `ready: ${serverName} ${serverVersion}, ${lists.tools.length} tools`;
+    const { length } = lists.tools;
+    const what = `ready: ${serverName} ${serverVersion}, ${length} tool${length === 1 ? '' : 's'}`;
     this.ports.onLine(this, what);
     this.ports.log.info(`${this.name}: ${what}`, { backend: this.name });
     this.offer.attach(connection, lists, ttlMs);
