@@ -12,6 +12,8 @@ const STYLES: Readonly<Record<LogLevel, Style>> = { debug: 'dim', info: 'green',
 
 /** Writes lines of `lowest` and above to stderr. */
 export function createStderrLog(lowest: LogLevel, { format, timestamps }: StderrLogOptions): Logger {
+  // Whoever read it may be gone (EPIPE), which is no reason to stop routing; and nowhere is left to tell it.
+  process.stderr.on('error', () => {});
   const page = pageOf(process.stderr);
   const writer = (level: LogLevel) => (message: string, fields?: LogFields) => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(lowest)) return;

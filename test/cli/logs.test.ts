@@ -1,5 +1,6 @@
 // What `serve` writes to stderr: for people, for programs, about requests, and never a secret.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect } from 'node:net';
@@ -19,6 +20,16 @@ suite('The log', () => {
     assert.ok(!plain.program.stderr.includes('\x1b'));
     const coloured = await startRouter(t, [ECHO], [], { FORCE_COLOR: '1' });
     await coloured.program.reports(/(\[32minfo:.\[39m) echo: ready/);
+  });
+
+  test('may lose its reader: the router goes on, and ends as it should', async t => {
+    const { program, client } = await startRouter(t, [ECHO]);
+    program.child.stderr.destroy();
+    // A backend ends, which is logged.
+    await client.callTool('echo__crash', {});
+    assert.ok((await client.toolNames()).includes('echo__echo'));
+    program.child.kill('SIGTERM');
+    assert.deepEqual(await once(program.child, 'exit'), [0, null]);
   });
 
   test('is an object a line where JSON is asked for, with the backend that it is about', async t => {

@@ -71,6 +71,16 @@ suite('switchyard serve on stdio', () => {
     for (const line of stdout.trimEnd().split('\n')) assert.equal(JSON.parse(line).jsonrpc, '2.0');
   });
 
+  test('ends when its client no longer reads', async t => {
+    const file = await configFile(t, { backends: [ECHO] });
+    const program = await startCli(t, ['serve', '--config', file]);
+    const pids = await program.reachDescendants(1);
+    program.child.stdout.destroy();
+    program.child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' })}\n`);
+    assert.deepEqual(await once(program.child, 'exit'), [0, null]);
+    await program.assertGone(pids);
+  });
+
   test('ends on SIGTERM with the client still there', async t => {
     const file = await configFile(t, { backends: [STUBBORN] });
     const program = await startCli(t, ['serve', '--config', file]);
