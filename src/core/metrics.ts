@@ -63,7 +63,7 @@ export class Metrics implements Door {
   private readonly listed = this.gauge('backend_tools', 'Tools that the backend lists.', ['backend']);
   private readonly restarts = this.counter('backend_restarts_total', 'How often it was started again.', ['backend']);
   private readonly exposed = this.gauge('tools', 'Tools that clients see.');
-  private readonly sessions = this.gauge('sessions', 'Open sessions of clients over HTTP.');
+  private readonly openSessions = this.gauge('sessions', 'Open sessions of clients over HTTP.');
   private readonly configured = this.gauge(
     'config_valid',
     'Whether the configuration could be read when it last changed.',
@@ -112,7 +112,7 @@ export class Metrics implements Door {
     for (const backend of backends)
       if (backend.state.kind !== 'disabled' && backend.state.kind !== 'rejected') this.pictureOf(backend);
     this.exposed.set(toolCount);
-    this.sessions.set(this.ports.sessions());
+    this.openSessions.set(this.ports.sessions());
     this.configured.set(configError === undefined ? 1 : 0);
   }
 

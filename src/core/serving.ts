@@ -13,6 +13,7 @@ import { ManagementApi } from './downstream/managementApi.ts';
 import { callManagementTool, levelFor, limitedTo } from './downstream/managementTools.ts';
 import { type ProbePorts, probes } from './downstream/probes.ts';
 import { Session } from './downstream/session.ts';
+import { SessionRoom } from './downstream/sessionTable.ts';
 import { SseDoor } from './downstream/sseDoor.ts';
 import { StatelessServer } from './downstream/statelessServer.ts';
 import { StreamableDoor } from './downstream/streamableDoor.ts';
@@ -49,6 +50,8 @@ export class Serving {
   private readonly listeners = new Set<HttpListener>();
   private readonly disposables = new DisposableStore();
   private draining = false;
+  /** Somebody has left who may have wanted more than all others. */
+  private levelCheck: NodeJS.Immediate | undefined;
   private editor: EditorView | undefined;
   private metrics: Promise<Metrics> | undefined;
 
@@ -80,10 +83,11 @@ export class Serving {
     const present = clients === 'editor' ? this.editorView() : undefined;
     const ports = { admin: this.servingPorts('admin'), read: this.servingPorts('read') };
     const sessionOptions = (role: Role) => ({ ports: ports[role], log, present });
-    const doors: Door[] = [new StreamableDoor(clock, sessionOptions)];
+    const room = new SessionRoom();
+    const doors: Door[] = [new StreamableDoor(clock, sessionOptions, room)];
     const metrics = clients === 'any' ? await this.observed() : undefined;
     if (metrics) {
-      doors.push(new SseDoor(clock, sessionOptions));
+      doors.push(new SseDoor(clock, sessionOptions, room));
       doors.push(this.managementApi(), probes(this.probePorts()), metrics);
     }
     const onAnswered = (answered: AnsweredRequest) => {
@@ -136,12 +140,18 @@ export class Serving {
 
   private setSharedLevel(): void {
     const { logLevel } = this.parts.clients;
-    for (const backend of this.parts.backends()) if (logLevel && backend.isShared) void backend.setLogLevel(logLevel);
+    if (logLevel === undefined) return;
+    for (const backend of this.parts.backends()) if (backend.isShared) void backend.setLogLevel(logLevel);
   }
 
   release(sessionId: string): void {
     for (const backend of this.parts.backends()) backend.release(sessionId);
-    this.setSharedLevel();
+    // Many may leave in one turn, and finding the level looks at all who stay; who stops needs it no more.
+    if (this.draining) return;
+    this.levelCheck ??= setImmediate(() => {
+      this.levelCheck = undefined;
+      this.setSharedLevel();
+    });
   }
 
   private managementApi(): Door {

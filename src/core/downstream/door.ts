@@ -27,9 +27,8 @@ export interface Door {
   readonly paths: readonly string[];
   /** Whether it is open to those without a token too. */
   readonly isPublic?: boolean;
-  /** Of those that have sessions: how many are open, and when one began or ended. */
-  readonly sessionCount?: number;
-  readonly onDidChangeSessions?: Event<void>;
+  /** Of those that have any: how many are open, and when one began or ended. */
+  readonly sessions?: { readonly size: number; readonly onDidChange: Event<void> };
   /** Answers. What it throws ends the response and is logged. */
   visit(visit: Visit): void | Promise<void>;
   /** Takes nothing new from here on; what is in flight goes on. */
@@ -72,6 +71,12 @@ export const STOPPING = 'The router is stopping: try again in a moment, or anoth
 export function refuseNew(response: ServerResponse): void {
   response.setHeader('retry-after', '1');
   refuse(response, 503, STOPPING);
+}
+
+/** 503, as every door answers who would begin one session too many. */
+export function refuseFull(response: ServerResponse, { most }: { readonly most: number }): void {
+  response.setHeader('retry-after', '60');
+  refuse(response, 503, `Too many sessions are open, ${most}: end those that are not needed, or try again in a minute`);
 }
 
 /** 405, as every door answers a method that it does not know. */

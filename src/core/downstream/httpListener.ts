@@ -102,7 +102,7 @@ export class HttpListener {
     const entrances = doors.flatMap(door => door.paths.map(path => ({ path, door })));
     for (const entrance of entrances) this.exact.set(entrance.path, entrance);
     this.below = entrances.filter(({ path }) => path.length > 1 && path.endsWith('/'));
-    for (const door of doors) door.onDidChangeSessions?.(() => this.sessionsChanged.fire());
+    for (const door of doors) door.sessions?.onDidChange(() => this.sessionsChanged.fire());
     const { stalledMs, headersMs, requestMs } = options.patience ?? PATIENCE;
     const timeouts = {
       headersTimeout: headersMs,
@@ -163,7 +163,7 @@ export class HttpListener {
   }
 
   get sessionCount(): number {
-    return this.doors.reduce((sum, { sessionCount = 0 }) => sum + sessionCount, 0);
+    return this.doors.reduce((sum, { sessions }) => sum + (sessions?.size ?? 0), 0);
   }
 
   /** Takes nothing new; what is in flight goes on, and whoever asks how we are is answered. */

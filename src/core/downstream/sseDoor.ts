@@ -1,20 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.ts';
-import { Emitter } from '../base/event.ts';
 import { REFUSED, SESSION_NOT_FOUND } from '../base/rpcErrors.ts';
-import { type Door, type Role, refuse, refuseNew, type Visit } from './door.ts';
+import { type Door, type Role, refuse, refuseFull, refuseNew, type Visit } from './door.ts';
 import { hasRequest, takeMessages } from './requestBody.ts';
-import { Session, type SessionOptions } from './session.ts';
+import type { SessionOptions } from './session.ts';
+import { SessionRoom, SessionTable } from './sessionTable.ts';
 import type { SseTransport } from './sseTransport.ts';
 
 const STREAM = '/sse';
 const MESSAGES = '/messages/';
-
-interface SessionEntry {
-  readonly role: Role;
-  readonly transport: SseTransport;
-  readonly session: Session;
-}
 
 /**
  * HTTP+SSE (MCP 2024-11-05, "Transports"), for clients that know nothing newer: a GET opens a stream, whose first event
@@ -23,21 +17,15 @@ interface SessionEntry {
 export class SseDoor implements Door {
   readonly paths = [STREAM, MESSAGES];
   private readonly clock: Clock;
-  private readonly sessionOptions: (role: Role) => SessionOptions;
-  private readonly sessions = new Map<string, SessionEntry>();
-  private readonly sessionsChanged = new Emitter();
+  private readonly room: SessionRoom;
+  readonly sessions: SessionTable<SseTransport>;
   private isDraining = false;
 
-  readonly onDidChangeSessions = this.sessionsChanged.event;
-
   /** @param sessionOptions what a client of that role is served with */
-  constructor(clock: Clock, sessionOptions: (role: Role) => SessionOptions) {
+  constructor(clock: Clock, sessionOptions: (role: Role) => SessionOptions, room = new SessionRoom()) {
     this.clock = clock;
-    this.sessionOptions = sessionOptions;
-  }
-
-  get sessionCount(): number {
-    return this.sessions.size;
+    this.room = room;
+    this.sessions = new SessionTable(sessionOptions, room);
   }
 
   async visit(visit: Visit): Promise<void> {
@@ -54,7 +42,7 @@ export class SseDoor implements Door {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.sessions.values()].map(({ session }) => session.close()));
+    await this.sessions.close();
   }
 
   private async open({ response, role }: Visit): Promise<void> {
@@ -62,14 +50,8 @@ export class SseDoor implements Door {
     const { SseTransport } = await import('./sseTransport.ts');
     if (response.destroyed) return;
     if (this.isDraining) return refuseNew(response);
-    const transport = new SseTransport(MESSAGES, response, this.clock);
-    const { sessionId } = transport;
-    transport.onclose = () => {
-      if (this.sessions.delete(sessionId)) this.sessionsChanged.fire();
-    };
-    const session = await Session.serve(sessionId, transport, this.sessionOptions(role));
-    this.sessions.set(sessionId, { role, transport, session });
-    this.sessionsChanged.fire();
+    if (this.room.isFull) return refuseFull(response, this.room);
+    await this.sessions.begin(new SseTransport(MESSAGES, response, this.clock), role);
   }
 
   private async post(visit: Visit): Promise<void> {
@@ -77,19 +59,14 @@ export class SseDoor implements Door {
     const sessionId = query.get('sessionId');
     if (sessionId === null) return refuse(response, 400, `Bad request: no sessionId; ${STREAM} names it`, REFUSED);
     // A body that nobody is there for is not worth reading; and whom it is for may leave while it is read.
-    if (!this.sessionOf(sessionId, role)) return refuseUnknown(response);
+    if (!this.sessions.find(sessionId, role)) return refuseUnknown(response);
     const messages = await takeMessages(visit, this.clock);
     if (!messages) return;
     if (this.isDraining && hasRequest(messages)) return refuseNew(response);
-    const entry = this.sessionOf(sessionId, role);
+    const entry = this.sessions.find(sessionId, role);
     if (!entry) return refuseUnknown(response);
     for (const message of messages) entry.transport.onmessage?.(message);
     response.writeHead(202).end('Accepted');
-  }
-  private sessionOf(sessionId: string, role: Role): SessionEntry | undefined {
-    const entry = this.sessions.get(sessionId);
-    // One that was begun with a token of another role is nobody's business here.
-    return entry?.role === role ? entry : undefined;
   }
 }
 

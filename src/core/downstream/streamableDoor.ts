@@ -5,27 +5,22 @@ import { type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextp
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import { hasEnvelope, MODERN_VERSION } from '../base/envelope.ts';
-import { Emitter } from '../base/event.ts';
 import { asText } from '../base/json.ts';
 import type { Params } from '../base/peer.ts';
 import { INVALID_REQUEST, REFUSED, SESSION_NOT_FOUND } from '../base/rpcErrors.ts';
-import { type Door, type Role, refuse, refuseNew, type Visit } from './door.ts';
+import { type Door, type Role, refuse, refuseFull, refuseNew, type Visit } from './door.ts';
 import { HttpExchange } from './httpExchange.ts';
 import { HttpTransport } from './httpTransport.ts';
 import { modernRefusal, paramRefusal, statusOf } from './modernHeaders.ts';
 import { hasRequest, takeMessages } from './requestBody.ts';
-import { Session, type SessionOptions } from './session.ts';
+import type { SessionOptions } from './session.ts';
+import { SessionRoom, SessionTable } from './sessionTable.ts';
 import { StatelessServer } from './statelessServer.ts';
 
 /** A client that has had nothing open for so long has left without a word. */
 const IDLE_MS = 5 * 60_000;
 const SWEEP_MS = 60_000;
-
-interface SessionEntry {
-  readonly role: Role;
-  readonly transport: HttpTransport;
-  readonly session: Session;
-}
+const ENDED_AT_ONCE = 300;
 
 /** Streamable HTTP of both eras (MCP 2025-11-25 and 2026-07-28, "Transports"), for any number of clients. */
 export class StreamableDoor implements Door {
@@ -35,22 +30,18 @@ export class StreamableDoor implements Door {
   private readonly stateless = new Map<Role, StatelessServer>();
   /** The modern requests that are not answered yet. */
   private readonly open = new Set<AbortController>();
-  private readonly sessions = new Map<string, SessionEntry>();
-  private readonly sessionsChanged = new Emitter();
+  private readonly room: SessionRoom;
+  readonly sessions: SessionTable<HttpTransport>;
   private sweep: Disposable | undefined;
   private isDraining = false;
 
-  readonly onDidChangeSessions = this.sessionsChanged.event;
-
   /** @param sessionOptions what a client of that role is served with */
-  constructor(clock: Clock, sessionOptions: (role: Role) => SessionOptions) {
+  constructor(clock: Clock, sessionOptions: (role: Role) => SessionOptions, room = new SessionRoom()) {
     this.clock = clock;
     this.sessionOptions = sessionOptions;
+    this.room = room;
+    this.sessions = new SessionTable(sessionOptions, room);
     this.scheduleSweep();
-  }
-
-  get sessionCount(): number {
-    return this.sessions.size;
   }
 
   visit(visit: Visit): void | Promise<void> {
@@ -81,7 +72,7 @@ export class StreamableDoor implements Door {
     for (const request of this.open) request.abort('the server is stopping');
     // A stream of changes is answered when it ends.
     await nextTurn();
-    await Promise.all([...this.sessions.values()].map(({ session }) => session.close()));
+    await this.sessions.close();
   }
 
   private async post(visit: Visit): Promise<void> {
@@ -95,7 +86,10 @@ export class StreamableDoor implements Door {
     if (isModern(request, messages)) return this.postModern(visit, messages);
     const [first] = messages;
     if (messages.length === 1 && first && isInitialize(first)) {
-      (await this.begin(visit.role)).post(messages, response);
+      if (this.room.isFull) return refuseFull(response, this.room);
+      const transport = new HttpTransport(randomUUID(), this.clock);
+      await this.sessions.begin(transport, visit.role);
+      transport.post(messages, response);
       return;
     }
     await this.inSession(visit, ({ transport }) => {
@@ -144,38 +138,30 @@ export class StreamableDoor implements Door {
     return server;
   }
 
-  private async begin(role: Role): Promise<HttpTransport> {
-    const id = randomUUID();
-    const transport = new HttpTransport(id, this.clock);
-    transport.onclose = () => {
-      this.sessions.delete(id);
-      this.sessionsChanged.fire();
-    };
-    const session = await Session.serve(id, transport, this.sessionOptions(role));
-    this.sessions.set(id, { role, transport, session });
-    this.sessionsChanged.fire();
-    return transport;
-  }
-
-  /** Ends the sessions of clients that have left without a DELETE. */
   private scheduleSweep(): void {
     this.sweep = this.clock.schedule(SWEEP_MS, () => {
-      for (const { transport, session } of this.sessions.values()) {
-        const { idleSince } = transport;
-        if (idleSince !== undefined && this.clock.now() - idleSince >= IDLE_MS) void session.close();
-      }
+      void this.endIdle();
       this.scheduleSweep();
     });
   }
 
-  /** The session that a request names. */
-  private sessionOf({ request, role }: Visit): SessionEntry | undefined {
-    const entry = this.sessions.get(String(request.headers['mcp-session-id']));
-    // One that was begun with a token of another role is nobody's business here.
-    return entry?.role === role ? entry : undefined;
+  /** Ends the sessions of clients that have left without a DELETE; of very many some at a time, lest others wait. */
+  private async endIdle(): Promise<void> {
+    let ended = 0;
+    for (const { transport, session } of this.sessions) {
+      const { idleSince } = transport;
+      if (idleSince === undefined || this.clock.now() - idleSince < IDLE_MS) continue;
+      void session.close();
+      ended += 1;
+      if (ended % ENDED_AT_ONCE === 0) await nextTurn();
+    }
   }
 
-  private async inSession(visit: Visit, action: (entry: SessionEntry) => void | Promise<void>): Promise<void> {
+  private sessionOf({ request, role }: Visit) {
+    return this.sessions.find(String(request.headers['mcp-session-id']), role);
+  }
+
+  private async inSession(visit: Visit, action: (entry: Found) => void | Promise<void>): Promise<void> {
     const { request, response } = visit;
     const id = request.headers['mcp-session-id'];
     if (typeof id !== 'string')
@@ -189,6 +175,9 @@ export class StreamableDoor implements Door {
     await action(entry);
   }
 }
+
+/** A session that a request names. */
+type Found = NonNullable<ReturnType<SessionTable<HttpTransport>['find']>>;
 
 function refuseUnknown(response: ServerResponse): void {
   refuse(response, 404, 'Session not found: initialize a new one', SESSION_NOT_FOUND);

@@ -63,9 +63,9 @@ export class ClientRequests {
     this.sessions.set(session.sessionId, session);
   }
 
+  /** What it owned stays so: nobody else is to be asked about it, and it falls out with age. */
   delete(session: ClientSession): void {
     this.sessions.delete(session.sessionId);
-    for (const [key, owner] of this.owners) if (owner === session.sessionId) this.owners.delete(key);
   }
 
   [Symbol.iterator](): Iterator<ClientSession> {

@@ -7,6 +7,7 @@ import type { ServingPorts } from '../../../src/core/downstream/dispatch.ts';
 import type { Door } from '../../../src/core/downstream/door.ts';
 import { HttpListener, type HttpListenerOptions } from '../../../src/core/downstream/httpListener.ts';
 import type { SessionOptions } from '../../../src/core/downstream/session.ts';
+import { SessionRoom } from '../../../src/core/downstream/sessionTable.ts';
 import { StreamableDoor } from '../../../src/core/downstream/streamableDoor.ts';
 import type { Catalog } from '../../../src/core/router/catalog.ts';
 import { ClientRequests } from '../../../src/core/router/clientRequests.ts';
@@ -77,16 +78,18 @@ export async function scriptedListener(
     router = {},
     options = {},
     doors = [],
+    room = new SessionRoom(),
   }: {
     router?: Partial<ServingPorts['router']>;
     options?: Partial<HttpListenerOptions>;
     doors?: readonly Door[];
+    room?: SessionRoom;
   } = {},
 ) {
   const clock = new FakeClock();
   const ports = scriptedPorts(router);
   const tokens = [{ role: 'admin', value: TOKEN } as const];
-  const streamable = new StreamableDoor(clock, () => ports);
+  const streamable = new StreamableDoor(clock, () => ports, room);
   const all = { host: '127.0.0.1', port: 0, tokens, ...options };
   const listener = await HttpListener.listen(all, [streamable, ...doors], clock, ports.log);
   /** What is never answered is waited for by the clock, which nobody else moves. */

@@ -6,6 +6,7 @@ import { deferred } from '../../../src/core/base/async.ts';
 import type { Answer, Params } from '../../../src/core/base/peer.ts';
 import type { ServingPorts } from '../../../src/core/downstream/dispatch.ts';
 import type { Door } from '../../../src/core/downstream/door.ts';
+import { SessionRoom } from '../../../src/core/downstream/sessionTable.ts';
 import { SseDoor } from '../../../src/core/downstream/sseDoor.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
@@ -194,15 +195,15 @@ describe('SseDoor', () => {
     };
     const { session, door, clients } = await scripted(t, { callTool });
     let changes = 0;
-    door.onDidChangeSessions(() => {
+    door.sessions.onDidChange(() => {
       changes += 1;
     });
     const { post, response } = await session();
     await post(toolCall(2));
     const signal = await asked.promise;
-    assert.deepEqual([door.sessionCount, changes, [...clients].length], [1, 1, 1]);
+    assert.deepEqual([door.sessions.size, changes, [...clients].length], [1, 1, 1]);
     response.destroy();
-    await eventually('the end of the session', () => door.sessionCount === 0);
+    await eventually('the end of the session', () => door.sessions.size === 0);
     assert.deepEqual([changes, [...clients].length, signal.aborted], [2, 0, true]);
     assert.equal((await post(toolCall(3))).status, 404);
   });
@@ -249,6 +250,28 @@ describe('SseDoor', () => {
     await ended;
   });
 
+  it('begins no more sessions than there is room for at all doors together', async t => {
+    const room = new SessionRoom(2);
+    const door = new SseDoor(new FakeClock(), () => scriptedPorts(), room);
+    const { open, send, begin } = await scriptedListener(t, { doors: [door], room });
+    const refused = async (response: IncomingMessage) => {
+      const { status, body } = await whole(response);
+      return [status, response.headers['retry-after'], JSON.parse(body).error.message];
+    };
+    const full = 'Too many sessions are open, 2: end those that are not needed, or try again in a minute';
+    const first = await begin();
+    const stream = await open('GET', {}, undefined, '/sse');
+    await eventually('both', () => room.taken === 2);
+    assert.deepEqual(await refused(await open('GET', {}, undefined, '/sse')), [503, '60', full]);
+    assert.deepEqual(await refused(await open('POST', {}, INITIALIZE)), [503, '60', full]);
+    assert.equal((await send('DELETE', first)).status, 200);
+    await begin();
+    assert.equal(room.taken, 2);
+    stream.destroy();
+    await eventually('the end of one', () => room.taken === 1);
+    await begin();
+  });
+
   it('begins no session for a client that leaves before its stream is open', async t => {
     const door = new SseDoor(new FakeClock(), () => scriptedPorts());
     const visited = deferred<void | Promise<void>>();
@@ -263,7 +286,7 @@ describe('SseDoor', () => {
     const request = start('GET', {}, '/sse').on('error', () => {});
     request.end();
     await visited.promise;
-    assert.equal(door.sessionCount, 0);
+    assert.equal(door.sessions.size, 0);
   });
 
   it('cuts off a client that does not read', async t => {
@@ -273,10 +296,10 @@ describe('SseDoor', () => {
     response.pause();
     const [client] = [...clients];
     const text = 'x'.repeat(4 * 1024 * 1024);
-    for (let n = 0; n < 40 && door.sessionCount > 0; n += 1) {
+    for (let n = 0; n < 40 && door.sessions.size > 0; n += 1) {
       client?.notify('notifications/odd', { text });
       await new Promise(setImmediate);
     }
-    await eventually('its end', () => door.sessionCount === 0);
+    await eventually('its end', () => door.sessions.size === 0);
   });
 });
