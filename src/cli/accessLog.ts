@@ -1,7 +1,7 @@
+import { harmless } from '../core/base/harmless.ts';
 import type { Logger } from '../core/base/log.ts';
 import type { ListenOptions } from '../core/gateway.ts';
 
-const MOST_CHARACTERS = 120;
 /** Enough to find the lines of one session, too little to be in it. */
 const SESSION_CHARACTERS = 8;
 
@@ -28,9 +28,4 @@ export function accessLog(log: Logger): NonNullable<ListenOptions['onAnswered']>
     const what = `${address} ${method} ${fields.path} ${status === 0 ? 'unanswered' : status} ${ms} ms`;
     log.info([what, ...by.filter(each => each !== undefined)].join(' '), fields);
   };
-}
-
-/** As clients may write it, in characters that cannot be taken for anything else. */
-function harmless(text: string): string {
-  return text.replace(/[^\x20-\x7e]|["\\]/g, '?').slice(0, MOST_CHARACTERS);
 }

@@ -1,4 +1,5 @@
 // What is served over HTTP, as an OpenAPI 3.1 document made from the schemas that requests are held to.
+import { FRONT_TEXTS } from './downstream/httpListener.ts';
 import { DOCUMENT_PATH, REFUSALS, SERVERS_PATH, TOOLS_PATH } from './downstream/managementApi.ts';
 import { componentSchemas, type SchemaName } from './openApiSchemas.ts';
 
@@ -20,17 +21,12 @@ export function createOpenApi({ title, version }: { readonly title: string; read
     components: {
       schemas: componentSchemas(),
       responses: {
-        Unauthorized: { description: 'A token is asked for, and none or a wrong one came.', ...json('Refusal') },
-        Forbidden: {
-          description: 'The token may only read; or the Host or Origin header is not allowed here.',
-          content: {
-            'application/json': {
-              schema: { anyOf: [ref('Error'), ref('Refusal')] },
-              example: { error: REFUSALS.role },
-            },
-          },
-        },
-        TooMany: { description: 'Too many wrong tokens came from this address.', ...json('Refusal') },
+        Unauthorized: refused('A token is asked for, and none or a wrong one came.', FRONT_TEXTS.token),
+        Forbidden: refused('The token may only read; or the Host or Origin header is not allowed here.', REFUSALS.role),
+        TooMany: refused('Too many wrong tokens came from this address.', FRONT_TEXTS.limited),
+        McpUnauthorized: answer('A token is asked for, and none or a wrong one came.', 'Refusal'),
+        McpForbidden: answer('The Host or Origin header is not allowed here.', 'Refusal'),
+        McpTooMany: answer('Too many wrong tokens came from this address.', 'Refusal'),
         Method: refused('Another method.', REFUSALS.method('PUT')),
       },
       securitySchemes: {
@@ -58,6 +54,12 @@ const FRONT = {
   405: { $ref: '#/components/responses/Method' },
   429: { $ref: '#/components/responses/TooMany' },
 };
+const MCP_FRONT = {
+  401: { $ref: '#/components/responses/McpUnauthorized' },
+  403: { $ref: '#/components/responses/McpForbidden' },
+  405: answer('Another method.', 'Refusal'),
+  429: { $ref: '#/components/responses/McpTooMany' },
+};
 const BODY = {
   413: refused('The body is too large.', REFUSALS.tooLarge),
   415: refused('The body is not JSON.', REFUSALS.notJson),
@@ -84,8 +86,7 @@ const mcp = (
   description,
   operationId,
   responses: {
-    ...FRONT,
-    405: answer('Another method.', 'Refusal'),
+    ...MCP_FRONT,
     ...Object.fromEntries(Object.entries(statuses).map(([code, text]) => [code, { description: text }])),
   },
 });
@@ -194,6 +195,7 @@ const PATHS: Json = {
         202: 'Taken.',
         400: 'Not a message of MCP.',
         404: 'No such session: initialize a new one.',
+        503: 'The router is stopping, or too many sessions are open.',
       },
     ),
     get: mcp('What the router says unasked', 'The event stream of a session.', 'openStream', {
@@ -211,7 +213,7 @@ const PATHS: Json = {
       'MCP over HTTP+SSE',
       'The transport of MCP 2024-11-05: the first event names the address below `/messages/` to post to.',
       'openSse',
-      { 200: 'An event stream.' },
+      { 200: 'An event stream.', 503: 'The router is stopping, or too many sessions are open.' },
     ),
   },
   '/messages/': {

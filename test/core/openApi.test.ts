@@ -120,6 +120,28 @@ describe('The OpenAPI document', () => {
     }
   });
 
+  it('says how each path refuses', async t => {
+    const { gateway } = await startGateway(t, { backends: [] });
+    const tokens = [{ role: 'admin', value: 'chief' }] as const;
+    const { url } = await gateway.listenHttp({ clients: 'any', host: '127.0.0.1', port: 0, tokens });
+    const authorization = 'Bearer wrong';
+    const refusals = async (expected: number, headers: Readonly<Record<string, string>>) => {
+      for (const { path, method, operation } of operations) {
+        if (operation.responses[expected] === undefined) continue;
+        const answer = await fetch(new URL(path, url), { method: method.toUpperCase(), headers });
+        assert.equal(answer.status, expected, `${method} ${path}`);
+        const schema = responseOf(operation, expected)?.content?.['application/json']?.schema;
+        assert.deepEqual(mistakes(schema, await answer.json()), [], `${method} ${path}`);
+      }
+    };
+    await refusals(403, { origin: 'https://evil.test' });
+    await refusals(401, {});
+    for (let n = 0; n < 20; n++) await fetch(url, { headers: { authorization } });
+    await refusals(429, { authorization });
+    const nowhere = await fetch(new URL('/nowhere', url));
+    assert.deepEqual([nowhere.status, await nowhere.json()], [404, { error: 'Not found' }]);
+  });
+
   it('is served with the name and version of the router', async t => {
     const ask = await served(t);
     const { body } = await ask('GET', '/openapi.json');

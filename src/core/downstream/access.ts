@@ -2,6 +2,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../base/clock.ts';
+import { harmless } from '../base/harmless.ts';
+import type { Logger } from '../base/log.ts';
 import { isLoopback } from '../base/loopback.ts';
 import { RecentMap } from '../base/recentMap.ts';
 import type { Role } from './door.ts';
@@ -43,6 +45,7 @@ interface KnownToken {
 
 export class Access {
   private readonly clock: Clock;
+  private readonly log: Pick<Logger, 'warning'>;
   private readonly hosts: readonly string[];
   private readonly origins: readonly string[];
   private readonly alsoAllowed: NonNullable<AccessOptions['alsoAllowed']>;
@@ -51,7 +54,12 @@ export class Access {
   private readonly known = new RecentMap<string, Set<KnownToken>>(MAX_ADDRESSES);
   private readonly failures = new RecentMap<string, { readonly since: number; readonly count: number }>(MAX_ADDRESSES);
 
-  constructor({ host, tokens = [], allowedHosts = [], allowedOrigins = [], alsoAllowed }: AccessOptions, clock: Clock) {
+  constructor(
+    { host, tokens = [], allowedHosts = [], allowedOrigins = [], alsoAllowed }: AccessOptions,
+    clock: Clock,
+    log: Pick<Logger, 'warning'>,
+  ) {
+    this.log = log;
     this.alsoAllowed = alsoAllowed ?? (() => ({ hosts: [], origins: [] }));
     this.clock = clock;
     this.hosts = [...LOOPBACK, host, `[${host}]`, ...allowedHosts];
@@ -59,14 +67,19 @@ export class Access {
     this.tokens = tokens.map(({ role, value }) => ({ role, digest: digest(value) }));
   }
 
-  /** Against DNS rebinding: a page of another site may reach our port, but not with our Host and Origin. */
-  isTrusted({ headers }: IncomingMessage): boolean {
-    const host = headers.host?.toLowerCase();
-    if (host === undefined || !(this.isOurs(host) || this.isOurs(host.replace(/:\d+$/, '')))) return false;
-    const { origin } = headers;
-    const origins = [...this.origins, ...this.alsoAllowed().origins];
-    if (origin === undefined || origins.includes(origin) || origins.includes('*')) return true;
-    return URL.canParse(origin) && LOOPBACK.includes(new URL(origin).hostname);
+  /**
+   * Why a request is not to be answered; undefined: it may. Against DNS rebinding: a page of another site may reach our port,
+   * but not with our Host and Origin.
+   */
+  distrust({ headers }: IncomingMessage): string | undefined {
+    const { host = '', origin } = headers;
+    const name = host.toLowerCase();
+    if (!this.isOurHost(name) && !this.isOurHost(name.replace(/:\d+$/, ''))) {
+      return forbidden('Host', host, 'server.allowed_hosts or --allow-host');
+    }
+    return origin === undefined || this.isOurOrigin(origin)
+      ? undefined
+      : forbidden('Origin', origin, 'server.allowed_origins or --allow-origin');
   }
 
   /** What a request may do by the token that it brings. */
@@ -86,10 +99,20 @@ export class Access {
     return { kind: 'unauthorized' };
   }
 
-  private isOurs(host: string): boolean {
+  private isOurHost(host: string): boolean {
+    if (host === '') return false;
     const is = (pattern: string) =>
       pattern === '*' || pattern === host || (pattern.startsWith('*.') && host.endsWith(pattern.slice(1)));
     return [...this.hosts, ...this.alsoAllowed().hosts].some(each => is(each.toLowerCase()));
+  }
+
+  private isOurOrigin(origin: string): boolean {
+    const allowed = [...this.origins, ...this.alsoAllowed().origins];
+    if (allowed.includes(origin) || allowed.includes('*')) return true;
+    if (!URL.canParse(origin)) return false;
+    const { protocol, hostname } = new URL(origin);
+    // What a browser shows under other schemes, a webview for one, is not of this machine by its name.
+    return (protocol === 'http:' || protocol === 'https:') && LOOPBACK.includes(hostname);
   }
 
   /** Every token is compared, in the same time whatever was brought. */
@@ -114,9 +137,20 @@ export class Access {
   private fail(address: string): void {
     const now = this.clock.now();
     const seen = this.failures.get(address);
-    const isOver = seen === undefined || now - seen.since >= WINDOW_MS;
-    this.failures.set(address, isOver ? { since: now, count: 1 } : { ...seen, count: seen.count + 1 });
+    const current =
+      seen === undefined || now - seen.since >= WINDOW_MS
+        ? { since: now, count: 1 }
+        : { ...seen, count: seen.count + 1 };
+    this.failures.set(address, current);
+    if (current.count !== MAX_FAILURES) return;
+
+    const until = new Date(current.since + WINDOW_MS).toISOString();
+    this.log.warning(`${address} brought ${MAX_FAILURES} wrong tokens in a minute: refused until ${until}`);
   }
+}
+
+function forbidden(header: string, value: string, key: string): string {
+  return `Forbidden: the ${header} "${harmless(value)}" is not allowed here; ${key} lets it in`;
 }
 
 /** Of equal length whatever it is made from, so that comparing tells nothing. */

@@ -27,6 +27,8 @@ export interface Door {
   readonly paths: readonly string[];
   /** Whether it is open to those without a token too. */
   readonly isPublic?: boolean;
+  /** Whether its clients speak JSON-RPC, and so are refused; others are told `{"error": "…"}`. */
+  readonly isMcp?: boolean;
   /** Of those that have any: how many are open, and when one began or ended. */
   readonly sessions?: { readonly size: number; readonly onDidChange: Event<void> };
   /** Answers. What it throws ends the response and is logged. */

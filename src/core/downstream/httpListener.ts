@@ -8,7 +8,7 @@ import { Emitter } from '../base/event.ts';
 import type { Logger } from '../base/log.ts';
 import { traceContextIn } from '../base/traceContext.ts';
 import { Access, type AccessOptions } from './access.ts';
-import { type Door, type Role, refuse } from './door.ts';
+import { type Door, type Role, refuse, replyJson } from './door.ts';
 
 export interface HttpListenerOptions extends AccessOptions {
   /** 0 lets the system choose. */
@@ -63,8 +63,16 @@ const KEEP_ALIVE_MS = 120_000;
 const LAST_WORDS_MS = 500;
 /** What one door or another knows. */
 const METHODS = 'GET, POST, PATCH, DELETE';
+/** What is said of tokens, which the OpenAPI document gives as examples. */
+export const FRONT_TEXTS = {
+  token: 'Unauthorized: bring the token as "Authorization: Bearer …"',
+  limited: 'Too many wrong tokens came from this address',
+};
 /** Headers of answers that a page of an allowed origin may read. */
 const EXPOSED_HEADERS = 'mcp-session-id, mcp-protocol-version, retry-after, www-authenticate';
+
+/** Answers in the words of those who come to that door. */
+type Refuse = (status: number, message: string) => void;
 
 /** A door at one of its paths. */
 interface Entrance {
@@ -98,7 +106,7 @@ export class HttpListener {
     this.doors = doors;
     this.clock = clock;
     this.log = log;
-    this.access = new Access(options, clock);
+    this.access = new Access(options, clock, log);
     const entrances = doors.flatMap(door => door.paths.map(path => ({ path, door })));
     for (const entrance of entrances) this.exact.set(entrance.path, entrance);
     this.below = entrances.filter(({ path }) => path.length > 1 && path.endsWith('/'));
@@ -218,19 +226,21 @@ export class HttpListener {
       });
     });
     if (this.isDraining) closeWith(response);
+    const refused: Refuse = (status, message) =>
+      entrance?.door.isMcp ? refuse(response, status, message) : replyJson(response, status, { error: message });
     try {
-      if (target === undefined) return refuse(response, 400, 'Bad request: it does not say for one host alone');
-      if (!this.access.isTrusted(request))
-        return refuse(response, 403, 'Forbidden: the Host or Origin header is not allowed here');
+      if (target === undefined) return refused(400, 'Bad request: it does not say for one host alone');
+      const distrust = this.access.distrust(request);
+      if (distrust !== undefined) return refused(403, distrust);
       if (this.answersPage(request, response)) return;
       if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
         response.setHeader('accept-encoding', 'identity');
-        return refuse(response, 415, 'Unsupported content encoding: send the body as it is');
+        return refused(415, 'Unsupported content encoding: send the body as it is');
       }
-      if (!entrance) return refuse(response, 404, 'Not found');
+      if (!entrance) return refused(404, 'Not found');
       const { door } = entrance;
       const traceContext = this.options.readsTraceContext ? traceContextIn(request.headers) : undefined;
-      role = door.isPublic ? 'read' : this.admitted(request, response);
+      role = door.isPublic ? 'read' : this.admitted(request, response, refused);
       if (role) await door.visit({ request, response, path, query: new URLSearchParams(query), role, traceContext });
     } catch (error) {
       const said = `HTTP: ${request.method} ${path} failed: ${messageOf(error)}`;
@@ -238,7 +248,7 @@ export class HttpListener {
       if (request.errored) return this.log.debug(said);
       this.log.warning(said);
       if (response.headersSent) response.destroy();
-      else refuse(response, 500, 'Internal error');
+      else refused(500, 'Internal error');
     }
   }
 
@@ -265,16 +275,16 @@ export class HttpListener {
   }
 
   /** What the request may do; undefined: it was sent away. */
-  private admitted(request: IncomingMessage, response: ServerResponse): Role | undefined {
+  private admitted(request: IncomingMessage, response: ServerResponse, refused: Refuse): Role | undefined {
     const admission = this.access.admit(request);
     if (admission.kind === 'admitted') return admission.role;
-    if (this.options.missingTokenStatus === 404) refuse(response, 404, 'Not found');
+    if (this.options.missingTokenStatus === 404) refused(404, 'Not found');
     else if (admission.kind === 'unauthorized') {
       response.setHeader('www-authenticate', 'Bearer');
-      refuse(response, 401, 'Unauthorized: bring the token as "Authorization: Bearer …"');
+      refused(401, FRONT_TEXTS.token);
     } else {
       response.setHeader('retry-after', admission.retryAfterSeconds);
-      refuse(response, 429, 'Too many wrong tokens came from this address');
+      refused(429, FRONT_TEXTS.limited);
     }
     return undefined;
   }

@@ -16,6 +16,7 @@ const MESSAGES = '/messages/';
  */
 export class SseDoor implements Door {
   readonly paths = [STREAM, MESSAGES];
+  readonly isMcp = true;
   private readonly clock: Clock;
   private readonly room: SessionRoom;
   readonly sessions: SessionTable<SseTransport>;

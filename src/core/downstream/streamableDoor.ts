@@ -25,6 +25,7 @@ const ENDED_AT_ONCE = 300;
 /** Streamable HTTP of both eras (MCP 2025-11-25 and 2026-07-28, "Transports"), for any number of clients. */
 export class StreamableDoor implements Door {
   readonly paths = ['/mcp', '/'];
+  readonly isMcp = true;
   private readonly clock: Clock;
   private readonly sessionOptions: (role: Role) => SessionOptions;
   private readonly stateless = new Map<Role, StatelessServer>();

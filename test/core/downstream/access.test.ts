@@ -14,6 +14,7 @@ const TOKENS = [
   { role: 'admin', value: 'chief' },
   { role: 'read', value: 'guest' },
 ] as const;
+const SILENT = { warning: () => {} };
 const LOOPBACK = '127.0.0.1';
 const ELSEWHERE = '192.0.2.7';
 
@@ -26,11 +27,13 @@ function visitor(headers: Record<string, string>, from = LOOPBACK): IncomingMess
   return request;
 }
 
-describe('Access.isTrusted', () => {
+describe('Access.distrust', () => {
   /** Which of these are trusted. */
   const trusted = (options: Partial<AccessOptions>, ...all: Record<string, string>[]) => {
-    const access = new Access({ host: '127.0.0.1', ...options }, new FakeClock());
-    return all.filter(headers => access.isTrusted(visitor(headers))).map(headers => Object.values(headers).at(-1));
+    const access = new Access({ host: '127.0.0.1', ...options }, new FakeClock(), SILENT);
+    return all
+      .filter(headers => access.distrust(visitor(headers)) === undefined)
+      .map(headers => Object.values(headers).at(-1));
   };
   const hosts = (...all: string[]) => all.map(host => ({ host }));
   const origins = (...all: string[]) => all.map(origin => ({ host: 'localhost', origin }));
@@ -53,6 +56,26 @@ describe('Access.isTrusted', () => {
       '[FD00::1]:8000',
       '[fd00::1]',
     ]);
+  });
+
+  it('says which header it was, and what lets it in', () => {
+    const access = new Access({ host: '127.0.0.1' }, new FakeClock(), SILENT);
+    const told = (headers: Record<string, string>) => access.distrust(visitor(headers));
+    assert.deepEqual(
+      [told({ host: 'a"b\u00e9.test:80' }), told({ host: 'localhost', origin: 'https://evil.test' }), told({})],
+      [
+        'Forbidden: the Host "a?b?.test:80" is not allowed here; server.allowed_hosts or --allow-host lets it in',
+        'Forbidden: the Origin "https://evil.test" is not allowed here; server.allowed_origins or --allow-origin lets it in',
+        'Forbidden: the Host "" is not allowed here; server.allowed_hosts or --allow-host lets it in',
+      ],
+    );
+    assert.ok((told({ host: 'x'.repeat(16_000) })?.length ?? 0) < 500);
+  });
+
+  it('takes a loopback name as an origin of web pages alone', () => {
+    const schemes = ['http', 'https', 'vscode-webview', 'ftp', 'chrome-extension', 'file'];
+    const all = schemes.map(scheme => `${scheme}://localhost`);
+    assert.deepEqual(trusted({}, ...origins(...all)), all.slice(0, 2));
   });
 
   it('takes none without a Host', () => {
@@ -94,13 +117,14 @@ describe('Access.isTrusted', () => {
 describe('Access.admit', () => {
   const arriving = (options: Partial<AccessOptions> = { tokens: TOKENS }) => {
     const clock = new FakeClock();
-    const access = new Access({ host: '0.0.0.0', ...options }, clock);
+    const access = new Access({ host: '0.0.0.0', ...options }, clock, { warning: text => warnings.push(text) });
+    const warnings: string[] = [];
     const admit = (authorization: string | undefined, from = ELSEWHERE) =>
       access.admit(visitor(authorization === undefined ? {} : { authorization }, from));
     const guess = (times: number, from?: string) => {
       for (let n = 0; n < times; n++) admit(`Bearer guess-${n}`, from);
     };
-    return { clock, admit, guess };
+    return { clock, admit, guess, warnings };
   };
   const admin = { kind: 'admitted', role: 'admin' };
   const unauthorized = { kind: 'unauthorized' };
@@ -135,6 +159,19 @@ describe('Access.admit', () => {
     clock.advance(500);
     assert.deepEqual(admit('Bearer wrong'), unauthorized, 'the count begins anew');
     assert.deepEqual(admit('Bearer chief'), admin);
+  });
+
+  it('says once a minute whom it refuses, and until when', () => {
+    const { clock, guess, warnings } = arriving();
+    const until = (time: string) =>
+      `192.0.2.7 brought 20 wrong tokens in a minute: refused until 1970-01-01T00:${time}.000Z`;
+    guess(19);
+    assert.deepEqual(warnings, []);
+    guess(30);
+    assert.deepEqual(warnings, [until('01:00')]);
+    clock.advance(60_000);
+    guess(30);
+    assert.deepEqual(warnings, [until('01:00'), until('02:00')]);
   });
 
   it('counts the wrong ones of one minute only, and a missing one not at all', () => {
