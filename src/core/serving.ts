@@ -8,6 +8,7 @@ import type { Config } from './config/schema.ts';
 import type { Present, ServingPorts } from './downstream/dispatch.ts';
 import type { Door, Role } from './downstream/door.ts';
 import { EditorView } from './downstream/editorView.ts';
+import { Unread } from './downstream/httpExchange.ts';
 import { type AnsweredRequest, HttpListener, type HttpListenerOptions } from './downstream/httpListener.ts';
 import { ManagementApi } from './downstream/managementApi.ts';
 import { callManagementTool, levelFor, limitedTo } from './downstream/managementTools.ts';
@@ -83,11 +84,11 @@ export class Serving {
     const present = clients === 'editor' ? this.editorView() : undefined;
     const ports = { admin: this.servingPorts('admin'), read: this.servingPorts('read') };
     const sessionOptions = (role: Role) => ({ ports: ports[role], log, present });
-    const room = new SessionRoom();
-    const doors: Door[] = [new StreamableDoor(clock, sessionOptions, room)];
+    const [room, unread] = [new SessionRoom(), new Unread()];
+    const doors: Door[] = [new StreamableDoor(clock, sessionOptions, room, unread)];
     const metrics = clients === 'any' ? await this.observed() : undefined;
     if (metrics) {
-      doors.push(new SseDoor(clock, sessionOptions, room));
+      doors.push(new SseDoor(clock, sessionOptions, room, unread));
       doors.push(this.managementApi(), probes(this.probePorts()), metrics);
     }
     const onAnswered = (answered: AnsweredRequest) => {

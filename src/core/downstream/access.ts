@@ -143,7 +143,6 @@ export class Access {
         : { ...seen, count: seen.count + 1 };
     this.failures.set(address, current);
     if (current.count !== MAX_FAILURES) return;
-
     const until = new Date(current.since + WINDOW_MS).toISOString();
     this.log.warning(`${address} brought ${MAX_FAILURES} wrong tokens in a minute: refused until ${until}`);
   }

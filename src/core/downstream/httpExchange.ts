@@ -9,10 +9,11 @@ import { INTERNAL_ERROR } from '../base/rpcErrors.ts';
 /** A request unanswered for this long gets its headers and then signs of life, so that no client or proxy gives up. */
 const STREAM_AFTER_MS = 5000;
 const KEEP_ALIVE_MS = 15_000;
-/** What may wait in a stream for a client to read it. */
-const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
+/** What may wait in one stream for its client to read it, and in all streams of a listener. */
+const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
+const MAX_UNREAD_BYTES_OF_ALL = 256 * 1024 * 1024;
 
-export const STREAM_HEADERS = {
+const STREAM_HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
@@ -26,6 +27,7 @@ export class HttpExchange {
   private readonly response: ServerResponse;
   private readonly sessionId: string | undefined;
   private readonly clock: Clock;
+  private readonly unread: Unread;
   private readonly timer: Disposable;
   private readonly isBatch: boolean;
   private unanswered: number;
@@ -35,10 +37,11 @@ export class HttpExchange {
    * @param sessionId undefined: there is none, as in the modern era
    * @param requests how many there are to be answered
    */
-  constructor(response: ServerResponse, sessionId: string | undefined, requests: number, clock: Clock) {
+  constructor(response: ServerResponse, sessionId: string | undefined, requests: number, clock: Clock, unread: Unread) {
     this.response = response;
     this.sessionId = sessionId;
     this.clock = clock;
+    this.unread = unread;
     this.isBatch = requests > 1;
     this.unanswered = requests;
     this.timer = clock.schedule(STREAM_AFTER_MS, () => this.streaming());
@@ -70,17 +73,73 @@ export class HttpExchange {
   }
 
   private streaming(): EventStream {
-    this.stream ??= new EventStream(this.response, this.sessionId, this.clock);
+    this.stream ??= new EventStream(this.response, this.sessionId, this.clock, this.unread);
     return this.stream;
+  }
+}
+
+/**
+ * What waits in the streams of one listener for clients to read it. Who does not read is cut off before that costs
+ * everybody's memory; one message of any size may wait for each.
+ */
+export class Unread {
+  private readonly most: number;
+  private readonly bytesIn = new Map<ServerResponse, number>();
+  private sum = 0;
+
+  constructor(most = MAX_UNREAD_BYTES_OF_ALL) {
+    this.most = most;
+  }
+
+  /** @returns false if the client does not read this response any more */
+  write(response: ServerResponse, text: string): boolean {
+    if (response.destroyed) return false;
+    const waiting = this.bytesIn.get(response);
+    if (waiting === undefined) response.once('close', () => this.forget(response));
+    if (waiting !== undefined && waiting > MAX_UNREAD_BYTES) {
+      this.cut(response);
+      return false;
+    }
+    const bytes = Buffer.byteLength(text);
+    this.bytesIn.set(response, waiting ?? 0);
+    this.add(response, bytes);
+    response.write(text, () => this.add(response, -bytes));
+    if (this.sum > this.most) this.cut(this.fullest());
+    return !response.destroyed;
+  }
+
+  private add(response: ServerResponse, bytes: number): void {
+    const waiting = this.bytesIn.get(response);
+    if (waiting === undefined) return;
+    this.bytesIn.set(response, waiting + bytes);
+    this.sum += bytes;
+  }
+
+  private fullest(): ServerResponse | undefined {
+    const [first] = [...this.bytesIn].sort(([, a], [, b]) => b - a)[0] ?? [];
+    return first;
+  }
+
+  private cut(response: ServerResponse | undefined): void {
+    if (!response) return;
+    this.forget(response);
+    response.destroy();
+  }
+
+  private forget(response: ServerResponse): void {
+    this.sum -= this.bytesIn.get(response) ?? 0;
+    this.bytesIn.delete(response);
   }
 }
 
 /** A response as server-sent events. */
 export class EventStream {
   private readonly response: ServerResponse;
+  private readonly unread: Unread;
 
-  constructor(response: ServerResponse, sessionId: string | undefined, clock: Clock) {
+  constructor(response: ServerResponse, sessionId: string | undefined, clock: Clock, unread: Unread) {
     this.response = response;
+    this.unread = unread;
     response.writeHead(200, { ...STREAM_HEADERS, ...(sessionId !== undefined && { 'mcp-session-id': sessionId }) });
     response.flushHeaders();
     giveSignsOfLife(response, clock);
@@ -88,10 +147,13 @@ export class EventStream {
 
   /** @returns false if the client does not read it any more */
   write(message: JSONRPCMessage): boolean {
-    if (this.response.destroyed) return false;
-    if (isCutOffUnread(this.response)) return false;
-    this.response.write(`event: message\ndata: ${encode(message)}\n\n`);
-    return true;
+    const data = encode(message);
+    return data === '' || this.event('message', data);
+  }
+
+  /** @returns false if the client does not read it any more */
+  event(name: string, data: string): boolean {
+    return this.unread.write(this.response, `event: ${name}\ndata: ${data}\n\n`);
   }
 
   end(): void {
@@ -100,7 +162,7 @@ export class EventStream {
 }
 
 /** Writes a comment into an event stream now and then, until that ends. */
-export function giveSignsOfLife(response: ServerResponse, clock: Clock): void {
+function giveSignsOfLife(response: ServerResponse, clock: Clock): void {
   const next = () =>
     clock.schedule(KEEP_ALIVE_MS, () => {
       if (response.writableEnded) return;
@@ -111,28 +173,16 @@ export function giveSignsOfLife(response: ServerResponse, clock: Clock): void {
   response.once('close', () => timer.dispose());
 }
 
-/** A client that does not read is cut off before it costs everybody's memory; one message of any size may wait for it. */
-export function isCutOffUnread(response: ServerResponse): boolean {
-  if (response.writableLength <= MAX_UNREAD_BYTES) return false;
-  response.destroy();
-  return true;
-}
-
 /**
- * What a caller is told in place of an answer that cannot be written: what a backend sent may be nested too deep.
- * Undefined: it is no answer.
+ * As it is written. What cannot be, since what a backend sent is nested too deep, is told to who waits for an answer; of
+ * others nothing is left.
  */
-export function unwritten(message: JSONRPCMessage, error: unknown): JSONRPCMessage | undefined {
-  if ('method' in message) return undefined;
-  const told = { code: INTERNAL_ERROR, message: `The answer cannot be written as JSON: ${messageOf(error)}` };
-  return { jsonrpc: '2.0', id: message.id, error: told } as JSONRPCMessage;
-}
-
 function encode(message: JSONRPCMessage): string {
   try {
     return JSON.stringify(message);
   } catch (error) {
-    const told = unwritten(message, error);
-    return told ? JSON.stringify(told) : '';
+    if ('method' in message) return '';
+    const told = { code: INTERNAL_ERROR, message: `The answer cannot be written as JSON: ${messageOf(error)}` };
+    return JSON.stringify({ jsonrpc: '2.0', id: message.id, error: told });
   }
 }

@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { JSONRPCMessage, RequestId, Transport, TransportSendOptions } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
 import { REFUSED } from '../base/rpcErrors.ts';
-import { EventStream, HttpExchange } from './httpExchange.ts';
+import { EventStream, HttpExchange, type Unread } from './httpExchange.ts';
 
 /** What is kept for a client that has not opened its stream yet. */
 const MAX_QUEUED = 256;
@@ -15,6 +15,7 @@ export class HttpTransport implements Transport {
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
   private readonly clock: Clock;
+  private readonly unread: Unread;
   /** The POSTs that wait for answers, by the ids of their requests. */
   private readonly exchanges = new Map<RequestId, HttpExchange>();
   /** The GET stream, and what goes there once it is open. */
@@ -24,7 +25,8 @@ export class HttpTransport implements Transport {
   private begun = false;
   private lastUse: number;
 
-  constructor(sessionId: string, clock: Clock) {
+  constructor(sessionId: string, clock: Clock, unread: Unread) {
+    this.unread = unread;
     this.sessionId = sessionId;
     this.clock = clock;
     this.lastUse = clock.now();
@@ -58,7 +60,7 @@ export class HttpTransport implements Transport {
       for (const message of messages) this.onmessage?.(message);
       response.writeHead(202, { 'mcp-session-id': this.sessionId }).end();
     } else {
-      const exchange = new HttpExchange(response, this.sessionId, ids.length, this.clock);
+      const exchange = new HttpExchange(response, this.sessionId, ids.length, this.clock, this.unread);
       for (const id of ids) this.exchanges.set(id, exchange);
       for (const message of messages) this.onmessage?.(message);
     }
@@ -68,7 +70,7 @@ export class HttpTransport implements Transport {
   /** Opens the stream for what belongs to no request; a client that reconnects replaces its old one. */
   get(response: ServerResponse): void {
     this.stream?.end();
-    const stream = new EventStream(response, this.sessionId, this.clock);
+    const stream = new EventStream(response, this.sessionId, this.clock, this.unread);
     this.stream = stream;
     response.once('close', () => {
       if (this.stream !== stream) return;

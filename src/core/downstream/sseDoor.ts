@@ -2,10 +2,11 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.ts';
 import { REFUSED, SESSION_NOT_FOUND } from '../base/rpcErrors.ts';
 import { type Door, type Role, refuse, refuseFull, refuseNew, type Visit } from './door.ts';
+import { Unread } from './httpExchange.ts';
 import { hasRequest, takeMessages } from './requestBody.ts';
 import type { SessionOptions } from './session.ts';
 import { SessionRoom, SessionTable } from './sessionTable.ts';
-import type { SseTransport } from './sseTransport.ts';
+import { SseTransport } from './sseTransport.ts';
 
 const STREAM = '/sse';
 const MESSAGES = '/messages/';
@@ -19,12 +20,19 @@ export class SseDoor implements Door {
   readonly isMcp = true;
   private readonly clock: Clock;
   private readonly room: SessionRoom;
+  private readonly unread: Unread;
   readonly sessions: SessionTable<SseTransport>;
   private isDraining = false;
 
   /** @param sessionOptions what a client of that role is served with */
-  constructor(clock: Clock, sessionOptions: (role: Role) => SessionOptions, room = new SessionRoom()) {
+  constructor(
+    clock: Clock,
+    sessionOptions: (role: Role) => SessionOptions,
+    room = new SessionRoom(),
+    unread = new Unread(),
+  ) {
     this.clock = clock;
+    this.unread = unread;
     this.room = room;
     this.sessions = new SessionTable(sessionOptions, room);
   }
@@ -47,12 +55,9 @@ export class SseDoor implements Door {
   }
 
   private async open({ response, role }: Visit): Promise<void> {
-    // The SDK's v1 line is a good part of the whole, and few clients need it.
-    const { SseTransport } = await import('./sseTransport.ts');
-    if (response.destroyed) return;
     if (this.isDraining) return refuseNew(response);
     if (this.room.isFull) return refuseFull(response, this.room);
-    await this.sessions.begin(new SseTransport(MESSAGES, response, this.clock), role);
+    await this.sessions.begin(new SseTransport(MESSAGES, response, this.clock, this.unread), role);
   }
 
   private async post(visit: Visit): Promise<void> {

@@ -1,52 +1,36 @@
-// One session's side of HTTP+SSE (MCP 2024-11-05, "Transports"). Loaded when its first client comes: see sseDoor.ts.
+// One session's side of HTTP+SSE (MCP 2024-11-05, "Transports").
+import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
-import { giveSignsOfLife, isCutOffUnread, STREAM_HEADERS, unwritten } from './httpExchange.ts';
+import { EventStream, type Unread } from './httpExchange.ts';
 
-type MessageV1 = Parameters<SSEServerTransport['send']>[0];
-
-/**
- * The SDK's v1 transport writes the stream. What the client POSTs does not pass through it: its schemas refuse or drop
- * what they have no place for, and its bodies end at 4 MB.
- */
+/** Writes the stream; what the client POSTs is handed to `onmessage` by the door. */
 export class SseTransport implements Transport {
+  readonly sessionId = randomUUID();
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
-  private readonly response: ServerResponse;
-  private readonly clock: Clock;
-  private readonly stream: SSEServerTransport;
+  private readonly stream: EventStream;
+  private readonly endpoint: string;
 
   /** @param endpoint the path where the client is to POST; the session's id is added to it */
-  constructor(endpoint: string, response: ServerResponse, clock: Clock) {
-    this.response = response;
-    this.clock = clock;
-    this.stream = new SSEServerTransport(endpoint, response);
-    this.stream.onclose = () => this.onclose?.();
-  }
-
-  get sessionId(): string {
-    return this.stream.sessionId;
+  constructor(endpoint: string, response: ServerResponse, clock: Clock, unread: Unread) {
+    this.endpoint = endpoint;
+    this.stream = new EventStream(response, undefined, clock, unread);
+    response.once('close', () => this.onclose?.());
   }
 
   async start(): Promise<void> {
-    for (const [name, value] of Object.entries(STREAM_HEADERS)) this.response.setHeader(name, value);
-    await this.stream.start();
-    giveSignsOfLife(this.response, this.clock);
+    this.stream.event('endpoint', `${this.endpoint}?sessionId=${this.sessionId}`);
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
-    if (isCutOffUnread(this.response)) return;
-    await this.stream.send(message as MessageV1).catch((error: unknown) => {
-      const told = unwritten(message, error);
-      if (!told) throw error;
-      return this.stream.send(told as MessageV1);
-    });
+    this.stream.write(message);
   }
 
   async close(): Promise<void> {
-    await this.stream.close();
+    this.stream.end();
+    this.onclose?.();
   }
 }

@@ -9,7 +9,7 @@ import { asText } from '../base/json.ts';
 import type { Params } from '../base/peer.ts';
 import { INVALID_REQUEST, REFUSED, SESSION_NOT_FOUND } from '../base/rpcErrors.ts';
 import { type Door, type Role, refuse, refuseFull, refuseNew, type Visit } from './door.ts';
-import { HttpExchange } from './httpExchange.ts';
+import { HttpExchange, Unread } from './httpExchange.ts';
 import { HttpTransport } from './httpTransport.ts';
 import { modernRefusal, paramRefusal, statusOf } from './modernHeaders.ts';
 import { hasRequest, takeMessages } from './requestBody.ts';
@@ -32,13 +32,20 @@ export class StreamableDoor implements Door {
   /** The modern requests that are not answered yet. */
   private readonly open = new Set<AbortController>();
   private readonly room: SessionRoom;
+  private readonly unread: Unread;
   readonly sessions: SessionTable<HttpTransport>;
   private sweep: Disposable | undefined;
   private isDraining = false;
 
   /** @param sessionOptions what a client of that role is served with */
-  constructor(clock: Clock, sessionOptions: (role: Role) => SessionOptions, room = new SessionRoom()) {
+  constructor(
+    clock: Clock,
+    sessionOptions: (role: Role) => SessionOptions,
+    room = new SessionRoom(),
+    unread = new Unread(),
+  ) {
     this.clock = clock;
+    this.unread = unread;
     this.sessionOptions = sessionOptions;
     this.room = room;
     this.sessions = new SessionTable(sessionOptions, room);
@@ -88,7 +95,7 @@ export class StreamableDoor implements Door {
     const [first] = messages;
     if (messages.length === 1 && first && isInitialize(first)) {
       if (this.room.isFull) return refuseFull(response, this.room);
-      const transport = new HttpTransport(randomUUID(), this.clock);
+      const transport = new HttpTransport(randomUUID(), this.clock, this.unread);
       await this.sessions.begin(transport, visit.role);
       transport.post(messages, response);
       return;
@@ -118,7 +125,7 @@ export class StreamableDoor implements Door {
     }
     const abort = new AbortController();
     this.open.add(abort);
-    const exchange = new HttpExchange(response, undefined, 1, this.clock);
+    const exchange = new HttpExchange(response, undefined, 1, this.clock, this.unread);
     // A client that closes the stream cancels its request.
     response.once('close', () => abort.abort('the client closed the stream'));
     const notify = (told: string, about: Params | undefined) => {

@@ -91,7 +91,7 @@ describe('Access.distrust', () => {
     assert.deepEqual(trusted({ allowedHosts: ['*'] }, ...hosts(...any)), any);
   });
 
-  it('takes loopback origins of any scheme and port, and those of the configuration exactly', () => {
+  it('takes loopback origins of any port, and those of the configuration exactly', () => {
     const ours = ['http://localhost:5173', 'https://127.0.0.1', 'http://[::1]:9', 'https://ours.test'];
     const others = [
       'null',

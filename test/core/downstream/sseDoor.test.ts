@@ -6,6 +6,7 @@ import { deferred } from '../../../src/core/base/async.ts';
 import type { Answer, Params } from '../../../src/core/base/peer.ts';
 import type { ServingPorts } from '../../../src/core/downstream/dispatch.ts';
 import type { Door } from '../../../src/core/downstream/door.ts';
+import { Unread } from '../../../src/core/downstream/httpExchange.ts';
 import { SessionRoom } from '../../../src/core/downstream/sessionTable.ts';
 import { SseDoor } from '../../../src/core/downstream/sseDoor.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -272,7 +273,7 @@ describe('SseDoor', () => {
     await begin();
   });
 
-  it('begins no session for a client that leaves before its stream is open', async t => {
+  it('keeps no session for a client that leaves before its stream is open', async t => {
     const door = new SseDoor(new FakeClock(), () => scriptedPorts());
     const visited = deferred<void | Promise<void>>();
     const leaving: Door = {
@@ -286,7 +287,7 @@ describe('SseDoor', () => {
     const request = start('GET', {}, '/sse').on('error', () => {});
     request.end();
     await visited.promise;
-    assert.equal(door.sessions.size, 0);
+    await eventually('the end of what began', () => door.sessions.size === 0);
   });
 
   it('cuts off a client that does not read', async t => {
@@ -301,5 +302,46 @@ describe('SseDoor', () => {
       await new Promise(setImmediate);
     }
     await eventually('its end', () => door.sessions.size === 0);
+  });
+
+  it('cuts off first who has the most unread, when all together have too much', async t => {
+    const unread = new Unread(24 * 1024 * 1024);
+    const options = scriptedPorts();
+    const door = new SseDoor(new FakeClock(), () => options, new SessionRoom(), unread);
+    const { open, send } = await scriptedListener(t, { doors: [door] });
+    const session = async () => {
+      const response = await open('GET', {}, undefined, '/sse');
+      t.after(() => response.destroy());
+      const [endpoint = ''] = /\/messages\S+/.exec(await eventsOf(response).next()) ?? [];
+      response.pause();
+      await send('POST', {}, INITIALIZE, endpoint);
+      await send('POST', {}, INITIALIZED, endpoint);
+    };
+    for (let n = 0; n < 3; n += 1) await session();
+    const [most, ...others] = await eventually('all', () => {
+      const clients = [...options.ports.clients];
+      return clients.length === 3 && clients;
+    });
+    const fill = async (client: typeof most, megabytes: number) => {
+      client?.notify('notifications/odd', { text: 'x'.repeat(megabytes * 1024 * 1024) });
+      await new Promise(setImmediate);
+    };
+    await fill(most, 12);
+    await fill(others[0], 8);
+    assert.equal(door.sessions.size, 3);
+    await fill(others[1], 8);
+    await eventually('the end of one', () => door.sessions.size === 2);
+    assert.deepEqual([...options.ports.clients], others);
+  });
+
+  it('leaves out a notification that cannot be written', async t => {
+    let deep: Params = {};
+    for (let depth = 0; depth < 100_000; depth += 1) deep = { deep };
+    const { session, clients } = await scripted(t);
+    const { message } = await session();
+    const [client] = await eventually('its joining', () => [...clients].length === 1 && [...clients]);
+    client?.notify('notifications/odd', deep);
+    client?.notify('notifications/even', {});
+    assert.equal((await message()).method, 'notifications/even');
   });
 });
