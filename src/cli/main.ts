@@ -35,6 +35,9 @@ function report(error: unknown): number {
   return 2;
 }
 
-const exitCode = await run(process.argv.slice(2)).catch(report);
+const argv = process.argv.slice(2);
+// Whoever reads may have read enough, as `head` does. To a server that is its client's end, and it goes in order.
+if (argv[0] !== 'serve') process.stdout.on('error', () => process.exit(0));
+const exitCode = await run(argv).catch(report);
 // What was written to a pipe has to be gone before the process is.
 process.stdout.write('', () => process.exit(exitCode));

@@ -23,7 +23,7 @@ const AT_ONCE = 16;
 const LEAVING = 0.1;
 const PATIENCE_MS = 30_000;
 /** A stream that nobody reads may be noticed only at its next sign of life, 15 s later. */
-const LINGER_MS = 40_000;
+const LINGER_MS = 20_000;
 const TOKEN = 'the-token';
 const MEGABYTE = 1024 ** 2;
 /** What V8 keeps of code that has become hot. */

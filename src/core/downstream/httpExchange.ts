@@ -163,6 +163,8 @@ export class EventStream {
 
 /** Writes a comment into an event stream now and then, until that ends. */
 function giveSignsOfLife(response: ServerResponse, clock: Clock): void {
+  // Its end has been told already.
+  if (response.destroyed) return;
   const next = () =>
     clock.schedule(KEEP_ALIVE_MS, () => {
       if (response.writableEnded) return;
