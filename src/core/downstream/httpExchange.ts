@@ -13,7 +13,7 @@ const KEEP_ALIVE_MS = 15_000;
 const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 const MAX_UNREAD_BYTES_OF_ALL = 256 * 1024 * 1024;
 
-const STREAM_HEADERS = {
+export const STREAM_HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
@@ -148,12 +148,7 @@ export class EventStream {
   /** @returns false if the client does not read it any more */
   write(message: JSONRPCMessage): boolean {
     const data = encode(message);
-    return data === '' || this.event('message', data);
-  }
-
-  /** @returns false if the client does not read it any more */
-  event(name: string, data: string): boolean {
-    return this.unread.write(this.response, `event: ${name}\ndata: ${data}\n\n`);
+    return data === '' || this.unread.write(this.response, `event: message\ndata: ${data}\n\n`);
   }
 
   end(): void {
@@ -162,7 +157,7 @@ export class EventStream {
 }
 
 /** Writes a comment into an event stream now and then, until that ends. */
-function giveSignsOfLife(response: ServerResponse, clock: Clock): void {
+export function giveSignsOfLife(response: ServerResponse, clock: Clock): void {
   // Its end has been told already.
   if (response.destroyed) return;
   const next = () =>
@@ -176,15 +171,20 @@ function giveSignsOfLife(response: ServerResponse, clock: Clock): void {
 }
 
 /**
- * As it is written. What cannot be, since what a backend sent is nested too deep, is told to who waits for an answer; of
- * others nothing is left.
+ * What a caller is told in place of an answer that cannot be written: what a backend sent may be nested too deep.
+ * Undefined: it is no answer.
  */
+export function unwritten(message: JSONRPCMessage, error: unknown): JSONRPCMessage | undefined {
+  if ('method' in message) return undefined;
+  const told = { code: INTERNAL_ERROR, message: `The answer cannot be written as JSON: ${messageOf(error)}` };
+  return { jsonrpc: '2.0', id: message.id, error: told } as JSONRPCMessage;
+}
+
 function encode(message: JSONRPCMessage): string {
   try {
     return JSON.stringify(message);
   } catch (error) {
-    if ('method' in message) return '';
-    const told = { code: INTERNAL_ERROR, message: `The answer cannot be written as JSON: ${messageOf(error)}` };
-    return JSON.stringify({ jsonrpc: '2.0', id: message.id, error: told });
+    const told = unwritten(message, error);
+    return told ? JSON.stringify(told) : '';
   }
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   isJSONRPCErrorResponse,
   isJSONRPCNotification,
@@ -16,17 +16,28 @@ import { errorBody, refuse, type Visit } from './door.ts';
 /** How long the rest of a body that was refused is still taken, and dropped. */
 const LINGER_MS = 2000;
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
+const SMALL_BODY_BYTES = 1024 * 1024;
 /** Each message of a batch costs its checks, and its place in the router's one thread. */
 const MAX_BATCH = 100;
 const TOO_LARGE = `Payload too large: at most ${MAX_BODY_BYTES} bytes`;
 
-/** The messages that a POST brings; undefined: they cannot be taken, and it has been answered why. */
+/**
+ * The messages that a POST brings; undefined: they cannot be taken, and it has been answered why.
+ * @param isExpected whether anybody is there for them. A large body that nobody is there for is not worth reading: `refuseUnexpected` answers that
+ */
 export async function takeMessages(
   { request, response, traceContext }: Visit,
   clock: Clock,
+  isExpected: () => boolean,
+  refuseUnexpected: (response: ServerResponse) => void,
 ): Promise<readonly JSONRPCMessage[] | undefined> {
   if (!isJson(request)) {
     refuse(response, 415, 'Unsupported media type: the body must be application/json');
+    return undefined;
+  }
+  const { 'content-length': length } = request.headers;
+  if (!isExpected() && !(Number(length) <= SMALL_BODY_BYTES)) {
+    refuseUnexpected(response);
     return undefined;
   }
   const body = await readBody(request);

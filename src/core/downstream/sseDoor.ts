@@ -6,7 +6,7 @@ import { Unread } from './httpExchange.ts';
 import { hasRequest, takeMessages } from './requestBody.ts';
 import type { SessionOptions } from './session.ts';
 import { SessionRoom, SessionTable } from './sessionTable.ts';
-import { SseTransport } from './sseTransport.ts';
+import type { SseTransport } from './sseTransport.ts';
 
 const STREAM = '/sse';
 const MESSAGES = '/messages/';
@@ -55,6 +55,9 @@ export class SseDoor implements Door {
   }
 
   private async open({ response, role }: Visit): Promise<void> {
+    // The SDK's v1 line is a good part of the whole, and few clients need it.
+    const { SseTransport } = await import('./sseTransport.ts');
+    if (response.destroyed) return;
     if (this.isDraining) return refuseNew(response);
     if (this.room.isFull) return refuseFull(response, this.room);
     await this.sessions.begin(new SseTransport(MESSAGES, response, this.clock, this.unread), role);
@@ -63,17 +66,20 @@ export class SseDoor implements Door {
   private async post(visit: Visit): Promise<void> {
     const { response, query, role } = visit;
     const sessionId = query.get('sessionId');
-    if (sessionId === null) return refuse(response, 400, `Bad request: no sessionId; ${STREAM} names it`, REFUSED);
-    // A body that nobody is there for is not worth reading; and whom it is for may leave while it is read.
-    if (!this.sessions.find(sessionId, role)) return refuseUnknown(response);
-    const messages = await takeMessages(visit, this.clock);
+    const find = () => (sessionId === null ? undefined : this.sessions.find(sessionId, role));
+    const refuseLost = sessionId === null ? refuseMissing : refuseUnknown;
+    const messages = await takeMessages(visit, this.clock, () => find() !== undefined, refuseLost);
     if (!messages) return;
     if (this.isDraining && hasRequest(messages)) return refuseNew(response);
-    const entry = this.sessions.find(sessionId, role);
-    if (!entry) return refuseUnknown(response);
+    const entry = find();
+    if (!entry) return refuseLost(response);
     for (const message of messages) entry.transport.onmessage?.(message);
     response.writeHead(202).end('Accepted');
   }
+}
+
+function refuseMissing(response: ServerResponse): void {
+  refuse(response, 400, `Bad request: no sessionId; ${STREAM} names it`, REFUSED);
 }
 
 function refuseUnknown(response: ServerResponse): void {

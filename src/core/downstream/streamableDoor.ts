@@ -85,10 +85,10 @@ export class StreamableDoor implements Door {
 
   private async post(visit: Visit): Promise<void> {
     const { request, response } = visit;
-    // A body that nobody is there for is not worth reading.
     const { 'mcp-session-id': sessionId, 'mcp-protocol-version': version } = request.headers;
-    if (sessionId !== undefined && version !== MODERN_VERSION && !this.sessionOf(visit)) return refuseUnknown(response);
-    const messages = await takeMessages(visit, this.clock);
+    const isExpected = () =>
+      sessionId === undefined || version === MODERN_VERSION || this.sessionOf(visit) !== undefined;
+    const messages = await takeMessages(visit, this.clock, isExpected, refuseUnknown);
     if (!messages) return;
     if (this.isDraining && hasRequest(messages)) return refuseNew(response);
     if (isModern(request, messages)) return this.postModern(visit, messages);

@@ -133,9 +133,9 @@ describe('HttpListener', () => {
     }
   });
 
-  it('answers before the body comes where the session is unknown', async t => {
+  it('answers before a large body comes where the session is unknown', async t => {
     const { start } = await scriptedListener(t);
-    const outgoing = start('POST', { 'mcp-session-id': 'unknown', 'content-length': `${MEGABYTE}` }, '/mcp');
+    const outgoing = start('POST', { 'mcp-session-id': 'unknown', 'content-length': `${2 * MEGABYTE}` }, '/mcp');
     outgoing.on('error', () => {}).flushHeaders();
     const response = await responseTo(outgoing);
     assert.equal((await whole(response)).status, 404);
