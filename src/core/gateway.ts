@@ -1,21 +1,19 @@
 // Composition root: configuration → backends → catalog → sessions. Both faces start here.
 import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
-import { isDeepStrictEqual } from 'node:util';
-import { Debounced, deferred, Turns } from './base/async.ts';
+import { Debounced, deferred } from './base/async.ts';
 import { type Disposable, DisposableStore } from './base/disposable.ts';
-import { UserError } from './base/errors.ts';
 import { Emitter } from './base/event.ts';
 import type { Params } from './base/peer.ts';
 import { METHOD_NOT_FOUND } from './base/rpcErrors.ts';
 import type { Entry } from './config/entry.ts';
-import { formatProblem, type LoadResult } from './config/load.ts';
-import { type Addition, Configuration, type ConfigurationOptions } from './configuration.ts';
-import { STOPPING } from './downstream/door.ts';
+import type { LoadResult } from './config/load.ts';
+import { Configuration, type ConfigurationOptions } from './configuration.ts';
 import type { HttpListener } from './downstream/httpListener.ts';
 import { KeptCatalog } from './keptCatalog.ts';
 import { digest } from './listFeed.ts';
 import { LiveCatalog } from './liveCatalog.ts';
+import { type AdditionReport, LiveChanges, type ReloadReport } from './liveChanges.ts';
 import type { Changes } from './overlay.ts';
 import { type Caller, ClientRequests } from './router/clientRequests.ts';
 import type { Decision } from './router/decisions.ts';
@@ -61,17 +59,6 @@ export interface RouterStatus {
   readonly sessionCount: number;
 }
 
-/** What a reload did; with errors, nothing. */
-export interface ReloadReport extends Difference {
-  readonly errors: readonly string[];
-}
-
-/** What became of backends that were to be added, by name. */
-export interface AdditionReport extends Addition {
-  /** Those of the added that have neither answered nor failed yet. */
-  readonly starting: readonly string[];
-}
-
 /** What became of a tool call made by a face. */
 export type CallReport =
   | { readonly kind: 'answered'; readonly result: Params }
@@ -100,8 +87,7 @@ export class Gateway implements Disposable {
   private readonly catalog: LiveCatalog;
   private readonly configuration: Configuration;
   private readonly serving: Serving;
-  /** Of the configuration, one at a time. */
-  private readonly changes = new Turns();
+  private readonly changes: LiveChanges;
   private readonly startedAt: number;
   private kept: KeptCatalog | undefined;
 
@@ -128,6 +114,15 @@ export class Gateway implements Disposable {
         broadcast: method => this.clients.broadcast(method),
       }),
     );
+    this.changes = new LiveChanges({
+      clock,
+      log,
+      persist: options.persist === true,
+      configuration: this.configuration,
+      backend: name => this.backends.find(name),
+      apply: () => this.apply(),
+      isStopping: () => this.serving.isDraining,
+    });
     this.backends = new BackendSet(this.backendPorts(), config => this.kept?.kept(config));
     const exposure = new Exposure(() => this.catalog.ofBackends);
     this.clients = new ClientRequests(exposure, log, clock);
@@ -176,23 +171,7 @@ export class Gateway implements Disposable {
 
   /** Reads the configuration again and applies the difference. A broken file changes nothing that runs. */
   reload(): Promise<ReloadReport> {
-    return this.changes.take(() => this.readAgain());
-  }
-
-  private async readAgain(): Promise<ReloadReport> {
-    const before = this.config;
-    const result = await this.configuration.read();
-    if (result.ok) {
-      const difference = this.apply();
-      const changes = Object.entries(difference).flatMap(([kind, names]) =>
-        names.length > 0 ? `${kind}: ${names.join(', ')}` : [],
-      );
-      for (const part of ['routing', 'server'] as const)
-        if (!isDeepStrictEqual(this.config[part], before[part])) changes.push(part);
-      if (changes.length > 0) this.options.log.info(`Configuration applied (${changes.join('; ')})`);
-      return { ...difference, errors: [] };
-    }
-    return { added: [], removed: [], updated: [], errors: result.problems.map(formatProblem) };
+    return this.changes.reload();
   }
 
   snapshot(): Snapshot {
@@ -255,47 +234,18 @@ export class Gateway implements Disposable {
    * Adds backends: to the file if changes made while running are kept there, else until the end of this run.
    * @param patienceMs how long to wait for what becomes of them; one that fails to start within that time is not added
    */
-  async addBackends(entries: readonly Entry[], patienceMs = 0): Promise<AdditionReport> {
-    const { added, errors, warnings } = await this.change(async () => {
-      const addition = await this.configuration.add(entries);
-      this.apply();
-      if (addition.added.length > 0) this.noteChange(`Added ${addition.added.join(', ')}`);
-      return addition;
-    });
-    const patience = deferred();
-    const timer = this.options.clock.schedule(patienceMs, patience.resolve);
-    if (patienceMs > 0) await Promise.all(added.map(name => this.dropIfFailing(name, patience.promise, errors)));
-    timer.dispose();
-    const left = added.filter(name => !errors.has(name));
-    const starting = left.filter(name => this.backends.find(name)?.state.kind === 'connecting');
-    return { added: left, starting, errors, warnings };
+  addBackends(entries: readonly Entry[], patienceMs = 0): Promise<AdditionReport> {
+    return this.changes.add(entries, patienceMs);
   }
 
   /** Ends a backend and removes it, from the file or until the end of this run. False: there is none of this name. */
   removeBackend(name: string): Promise<boolean> {
-    return this.change(async () => {
-      const isRemoved = await this.configuration.remove(name);
-      if (isRemoved) {
-        this.apply();
-        this.noteChange(`Removed ${name}`);
-      }
-      return isRemoved;
-    });
+    return this.changes.remove(name);
   }
 
   /** Changes a backend, in the file or until the end of this run. False: there is none of this name. */
   updateBackend(name: string, changes: Changes): Promise<boolean> {
-    return this.change(async () => {
-      const isUpdated = await this.configuration.update(name, changes);
-      if (isUpdated) {
-        this.apply();
-        const changed = Object.entries(changes).flatMap(([key, value]) =>
-          value === undefined ? [] : `${key} ${value}`,
-        );
-        this.noteChange(`Changed ${name}: ${changed.join(', ')}`);
-      }
-      return isUpdated;
-    });
+    return this.changes.update(name, changes);
   }
 
   /** Where a call of a tool would go now, and why; nothing is called. */
@@ -377,19 +327,6 @@ export class Gateway implements Disposable {
     return this.configuration.current;
   }
 
-  /** Changes the configuration in its turn; rejects with a UserError while the router stops. */
-  private change<T>(action: () => Promise<T>): Promise<T> {
-    return this.changes.take(() => {
-      if (this.serving.isDraining) throw new UserError(STOPPING);
-      return action();
-    });
-  }
-
-  /** Tells the log what was changed while running, and not by an edit of the file. */
-  private noteChange(what: string): void {
-    this.options.log.info(this.options.persist ? what : `${what} (not kept in the file)`);
-  }
-
   /** Makes what runs equal to the configuration. */
   private apply(): Difference {
     const { config } = this;
@@ -398,24 +335,6 @@ export class Gateway implements Disposable {
     const difference = this.backends.apply(config.backends, config.server.drain_seconds * 1000);
     this.listsChanged();
     return difference;
-  }
-
-  /** Takes a new backend away again if it fails before it has ever been ready. */
-  private async dropIfFailing(name: string, patience: Promise<void>, errors: Map<string, string>): Promise<void> {
-    const backend = this.backends.find(name);
-    if (!backend?.config.auto_start) return;
-    await Promise.race([backend.whenSettled(), patience]);
-    if (this.backends.find(name) !== backend) errors.set(name, 'it was removed meanwhile');
-    const { state } = backend;
-    if (state.kind !== 'failed' || state.wasReady) return;
-    errors.set(name, state.failure.message);
-    await this.changes.take(async () => {
-      // Another may have taken its place meanwhile.
-      if (this.backends.find(name) !== backend) return;
-      await this.configuration.remove(name);
-      this.apply();
-      this.noteChange(`Removed ${name} again, as it failed to start`);
-    });
   }
 
   private listsChanged(): void {

@@ -1,0 +1,146 @@
+// What changes the configuration of a router that runs, one change at a time: the file's new text, or somebody over HTTP.
+import { isDeepStrictEqual } from 'node:util';
+import { deferred, Turns } from './base/async.ts';
+import type { Clock } from './base/clock.ts';
+import { UserError } from './base/errors.ts';
+import type { Logger } from './base/log.ts';
+import type { Entry } from './config/entry.ts';
+import { formatProblem } from './config/load.ts';
+import type { Addition, Configuration } from './configuration.ts';
+import { STOPPING } from './downstream/door.ts';
+import type { Changes } from './overlay.ts';
+import type { Backend } from './upstream/backend.ts';
+import type { Difference } from './upstream/backendSet.ts';
+
+/** What a reload did; with errors, nothing. */
+export interface ReloadReport extends Difference {
+  readonly errors: readonly string[];
+}
+
+/** What became of backends that were to be added, by name. */
+export interface AdditionReport extends Addition {
+  /** Those of the added that have neither answered nor failed yet. */
+  readonly starting: readonly string[];
+}
+
+export interface LiveChangesParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Whether what is changed while running is written to the file. */
+  readonly persist: boolean;
+  readonly configuration: Configuration;
+  backend(name: string): Backend | undefined;
+  /** Makes what runs equal to the configuration. */
+  apply(): Difference;
+  isStopping(): boolean;
+}
+
+/** Takes changes of the configuration in turn, and sees what becomes of them. */
+export class LiveChanges {
+  private readonly parts: LiveChangesParts;
+  private readonly turns = new Turns();
+
+  constructor(parts: LiveChangesParts) {
+    this.parts = parts;
+  }
+
+  /** Reads the configuration again and applies the difference. A broken file changes nothing that runs. */
+  reload(): Promise<ReloadReport> {
+    return this.turns.take(() => this.readAgain());
+  }
+
+  private async readAgain(): Promise<ReloadReport> {
+    const { configuration } = this.parts;
+    const before = configuration.current;
+    const result = await configuration.read();
+    if (result.ok) {
+      const difference = this.parts.apply();
+      const changes = Object.entries(difference).flatMap(([kind, names]) =>
+        names.length > 0 ? `${kind}: ${names.join(', ')}` : [],
+      );
+      for (const part of ['routing', 'server'] as const)
+        if (!isDeepStrictEqual(configuration.current[part], before[part])) changes.push(part);
+      if (changes.length > 0) this.parts.log.info(`Configuration applied (${changes.join('; ')})`);
+      return { ...difference, errors: [] };
+    }
+    return { added: [], removed: [], updated: [], errors: result.problems.map(formatProblem) };
+  }
+
+  /**
+   * Adds backends: to the file if changes made while running are kept there, else until the end of this run.
+   * @param patienceMs how long to wait for what becomes of them; one that fails to start within that time is not added
+   */
+  async add(entries: readonly Entry[], patienceMs: number): Promise<AdditionReport> {
+    const { added, errors, warnings } = await this.change(async () => {
+      const addition = await this.parts.configuration.add(entries);
+      this.parts.apply();
+      if (addition.added.length > 0) this.noteChange(`Added ${addition.added.join(', ')}`);
+      return addition;
+    });
+    const patience = deferred();
+    const timer = this.parts.clock.schedule(patienceMs, patience.resolve);
+    if (patienceMs > 0) await Promise.all(added.map(name => this.dropIfFailing(name, patience.promise, errors)));
+    timer.dispose();
+    const left = added.filter(name => !errors.has(name));
+    const starting = left.filter(name => this.parts.backend(name)?.state.kind === 'connecting');
+    return { added: left, starting, errors, warnings };
+  }
+
+  /** Ends a backend and removes it, from the file or until the end of this run. False: there is none of this name. */
+  remove(name: string): Promise<boolean> {
+    return this.change(async () => {
+      const isRemoved = await this.parts.configuration.remove(name);
+      if (isRemoved) {
+        this.parts.apply();
+        this.noteChange(`Removed ${name}`);
+      }
+      return isRemoved;
+    });
+  }
+
+  /** Changes a backend, in the file or until the end of this run. False: there is none of this name. */
+  update(name: string, changes: Changes): Promise<boolean> {
+    return this.change(async () => {
+      const isUpdated = await this.parts.configuration.update(name, changes);
+      if (isUpdated) {
+        this.parts.apply();
+        const changed = Object.entries(changes).flatMap(([key, value]) =>
+          value === undefined ? [] : `${key} ${value}`,
+        );
+        this.noteChange(`Changed ${name}: ${changed.join(', ')}`);
+      }
+      return isUpdated;
+    });
+  }
+
+  /** Changes the configuration in its turn; rejects with a UserError while the router stops. */
+  private change<T>(action: () => Promise<T>): Promise<T> {
+    return this.turns.take(() => {
+      if (this.parts.isStopping()) throw new UserError(STOPPING);
+      return action();
+    });
+  }
+
+  /** Tells the log what was changed while running, and not by an edit of the file. */
+  private noteChange(what: string): void {
+    this.parts.log.info(this.parts.persist ? what : `${what} (not kept in the file)`);
+  }
+
+  /** Takes a new backend away again if it fails before it has ever been ready. */
+  private async dropIfFailing(name: string, patience: Promise<void>, errors: Map<string, string>): Promise<void> {
+    const backend = this.parts.backend(name);
+    if (!backend?.config.auto_start) return;
+    await Promise.race([backend.whenSettled(), patience]);
+    if (this.parts.backend(name) !== backend) errors.set(name, 'it was removed meanwhile');
+    const { state } = backend;
+    if (state.kind !== 'failed' || state.wasReady) return;
+    errors.set(name, state.failure.message);
+    await this.turns.take(async () => {
+      // Another may have taken its place meanwhile.
+      if (this.parts.backend(name) !== backend) return;
+      await this.parts.configuration.remove(name);
+      this.parts.apply();
+      this.noteChange(`Removed ${name} again, as it failed to start`);
+    });
+  }
+}
