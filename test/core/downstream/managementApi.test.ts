@@ -180,7 +180,7 @@ describe('POST /mcp_servers', () => {
       ['__proto__']: echo(),
     });
     const { message, errors } = JSON.parse(text);
-    assert.deepEqual([status, message], [200, "Added ['good']"]);
+    assert.deepEqual([status, message], [200, "Added ['good', '__proto__']"]);
     const { dying, ...others } = errors;
     assert.match(dying, /bad option: --no-such-flag/);
     assert.deepEqual(others, {
@@ -189,11 +189,10 @@ describe('POST /mcp_servers', () => {
       empty: 'has neither command, url nor source',
       wrong: 'priority must be at least 0',
       text: 'the entry must be an object with a "command", "url" or "source"',
-      ['__proto__']: 'name must be another one',
     });
     assert.deepEqual(
       gateway.gateway.snapshot().backends.map(({ name }) => name),
-      ['first', 'good'],
+      ['first', 'good', '__proto__'],
     );
   });
 
