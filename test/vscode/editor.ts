@@ -165,15 +165,18 @@ export class Editor {
 
   /** Runs a command through the command palette, by its title as it is shown there. */
   async palette(title: string): Promise<void> {
-    await this.page.keyboard.press('F1');
-    await this.quickInput().fill(`>${title}`);
-    await this.pick(title);
+    // A window that is still opening may take the focus, which closes the palette: it is opened again then.
+    await this.until(`"${title}" is chosen in the command palette`, async () => {
+      await this.page.keyboard.press('F1');
+      await this.quickInput().fill(`>${title}`, { timeout: 5000 });
+      await this.quickRow(title).click({ timeout: 5000 });
+      return true;
+    });
   }
 
   /** Chooses the row with that label in the open quick pick. */
   async pick(label: string): Promise<void> {
-    const row = this.page.locator('.quick-input-widget:visible .monaco-list-row');
-    await this.click(row.filter({ has: this.page.getByText(label, { exact: true }) }));
+    await this.click(this.quickRow(label));
   }
 
   /** Answers the open input box. */
@@ -294,6 +297,11 @@ export class Editor {
       await this.server.stop();
     }
     await rm(this.home, { recursive: true, force: true });
+  }
+
+  private quickRow(label: string): Locator {
+    const rows = this.page.locator('.quick-input-widget:visible .monaco-list-row');
+    return rows.filter({ has: this.page.getByText(label, { exact: true }) }).first();
   }
 
   private quickInput(): Locator {
