@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProcessGroup, runQuietly } from '../support/processGroup.ts';
@@ -65,7 +66,7 @@ export async function startCodeServer({
 }
 
 /**
- * Writes the settings of VS Code's own folder. In the browser a user's settings are not those of the machine: what an extension declares to be the
+ * Writes the settings of VS Code's own folder, where it has none. In the browser a user's settings are not those of the machine: what an extension declares to be the
  * machine's, as ours does, is read from there, or only now and then.
  */
 export async function writeSettings(userData: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
@@ -74,14 +75,11 @@ export async function writeSettings(userData: string, settings: Readonly<Record<
     ['User', settings],
     ['Machine', Object.fromEntries(ofMachine)],
   ] as const) {
+    const file = join(userData, folder, 'settings.json');
+    if (existsSync(file)) continue;
     await mkdir(join(userData, folder), { recursive: true });
-    await writeFile(settingsFile(userData, folder), `${JSON.stringify(content, undefined, 2)}\n`);
+    await writeFile(file, `${JSON.stringify(content, undefined, 2)}\n`);
   }
-}
-
-/** Where settings are in VS Code's own folder. */
-export function settingsFile(userData: string, of: 'User' | 'Machine'): string {
-  return join(userData, of, 'settings.json');
 }
 
 /** VS Code's own folder in a profile. */

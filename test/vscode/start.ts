@@ -10,7 +10,7 @@ import spawn from 'cross-spawn';
 import { UserError } from '../../src/core/base/errors.ts';
 import { acquireLock } from '../support/acquireLock.ts';
 import { cacheFolder, findOnPath } from '../support/machine.ts';
-import { settingsFile, startCodeServer, userDataFolder, writeSettings } from './codeServer.ts';
+import { startCodeServer, userDataFolder, writeSettings } from './codeServer.ts';
 import { installEditor } from './install.ts';
 import { packageVsix } from './packageVsix.ts';
 
@@ -100,7 +100,6 @@ async function prepare(fresh: boolean, userData: string): Promise<void> {
     await Promise.all([writeFile(configFile, demo), writeFile(original, demo)]);
   // The demo names it in its first line.
   await copyFile(join(root, 'config/backends.schema.json'), join(folder, 'backends.schema.json'));
-  if (existsSync(settingsFile(userData, 'User'))) return;
   await writeSettings(userData, {
     'switchyard.configFile': configFile,
     // It would say so for every port that a backend opens.
