@@ -118,7 +118,7 @@ export type Parsed =
   | { readonly refusal: string; readonly code: number; readonly id: RequestId | null };
 
 /** A body as the SDK takes it: what its own guards refuse, it would never answer. */
-export function parseBody(body: Buffer): Parsed {
+function parseBody(body: Buffer): Parsed {
   const decoded = decodeJson(body);
   if ('refusal' in decoded) return { refusal: `Parse error: ${decoded.refusal}`, code: PARSE_ERROR, id: null };
   const { value } = decoded;

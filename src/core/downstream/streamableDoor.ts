@@ -118,16 +118,17 @@ export class StreamableDoor implements Door {
       return;
     }
     const { id, method, params = {} } = message;
+    const abort = new AbortController();
+    // A client that closes the stream cancels its request, also before it is looked at.
+    response.once('close', () => abort.abort('the client closed the stream'));
     if (method === 'tools/call') {
       const tool = (await this.sessionOptions(role).ports.catalog()).tools.get(asText(params.name));
       const mismatch = paramRefusal(request.headers, tool?.definition.inputSchema, { id, params });
       if (mismatch) return refuse(response, mismatch.status, mismatch.message, mismatch.code, id);
     }
-    const abort = new AbortController();
+    if (abort.signal.aborted) return;
     this.open.add(abort);
     const exchange = new HttpExchange(response, undefined, 1, this.clock, this.unread);
-    // A client that closes the stream cancels its request.
-    response.once('close', () => abort.abort('the client closed the stream'));
     const notify = (told: string, about: Params | undefined) => {
       if (!abort.signal.aborted) exchange.push({ jsonrpc: '2.0', method: told, ...(about && { params: about }) });
     };
