@@ -7,9 +7,11 @@ import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger, LogLevel } from '../../src/core/base/log.ts';
+import { BareModernClient } from '../support/bareModernClient.ts';
 import { eventually } from '../support/eventually.ts';
 import { fixtureCommand, httpFixture, startHttpFixture } from '../support/fixtures.ts';
 import { startGateway } from '../support/gateway.ts';
+import { Ledger } from '../support/ledger.ts';
 import { descendantsOf, isRunning } from '../support/processes.ts';
 
 const echo = (name: string, ...args: string[]) => ({ name, ...fixtureCommand('servers/echo.mjs', ...args) });
@@ -26,6 +28,29 @@ function collectedLog(): { log: Logger; take: () => string[] } {
 const FIRST_RESTART_MS = 700;
 
 describe('Gateway with backends that fail', () => {
+  test('calls nothing for a client that has left while the first list was waited for', async t => {
+    const ledger = new Ledger(t);
+    const gateway = await startGateway(t, {
+      backends: [
+        { name: 'db', ...fixtureCommand('servers/faulty.mjs', '--ledger', ledger.file) },
+        { name: 'hanging', ...fixtureCommand('servers/hanging.mjs') },
+      ],
+    });
+    const [leaving, staying] = [0, 1].map(() => new BareModernClient(gateway.url, gateway.headers));
+    assert.ok(leaving && staying);
+    const params = { name: 'db__act', arguments: { label: 'left' } };
+    const left = leaving.request('tools/call', params);
+    const answered = staying.request('tools/call', { ...params, arguments: { label: 'stayed' } });
+    await sleep(50);
+    await leaving.close();
+    await assert.rejects(left);
+    await answered;
+    assert.deepEqual(
+      ledger.entries.map(({ label }) => label),
+      ['stayed'],
+    );
+  });
+
   test('lists and calls the good ones within 2 s of its start, beside a broken and a hanging one', async t => {
     const remote = await httpFixture(t, 'servers/echo.mjs');
     const start = performance.now();
