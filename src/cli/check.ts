@@ -11,7 +11,7 @@ import { ProgressLine, pageOf } from './terminal.ts';
 /** Connects to every enabled backend once and prints what became of it. The exit code: 0 all ready, 1 some not, 2 bad configuration. */
 export async function check(args: CheckArgs): Promise<number> {
   onStopSignal(exitCode => process.exit(exitCode));
-  const gateway = openGateway(args.config, readEnvironment(process.env), SILENT);
+  const gateway = openGateway(args.config, readEnvironment(process.env), SILENT, { restarts: false });
   const startedAt = systemClock.now();
   const { problems } = await gateway.start();
   const backends = await firstFates(gateway);

@@ -5,19 +5,20 @@ import manifest from '../../package.json' with { type: 'json' };
 import { systemClock } from '../core/base/clock.ts';
 import type { Logger } from '../core/base/log.ts';
 import type { Environment } from '../core/config/environment.ts';
-import { Gateway, type Tracing } from '../core/gateway.ts';
+import { Gateway, type GatewayOptions } from '../core/gateway.ts';
 import { findConfigFile } from './configFile.ts';
 
 /**
  * The gateway of a command, not started; nothing of it outlives the process. Throws `UserError`.
  * @param config as `--config` says
  * @param persist whether what is changed while running is kept in the file
+ * @param restarts whether a backend that has failed is started again
  */
 export function openGateway(
   config: string | undefined,
   environment: Environment,
   log: Logger,
-  { persist = false, tracing }: { readonly persist?: boolean; readonly tracing?: Tracing | undefined } = {},
+  { persist = false, restarts = true, tracing }: Pick<GatewayOptions, 'persist' | 'restarts' | 'tracing'> = {},
 ): Gateway {
   const { env } = process;
   // Who has them can change the router; what a backend needs of its environment, its entry can name.
@@ -35,6 +36,7 @@ export function openGateway(
       overrides: environment.overrides,
     },
     persist,
+    restarts,
     stateDirectory: join(env.XDG_STATE_HOME || join(home, '.local/state'), 'switchyard'),
     defaultCwd: cwd,
     environment: async () => forBackends,

@@ -43,6 +43,8 @@ export interface GatewayOptions extends ConfigurationOptions {
   /** The parent environment of stdio backends; asked at each start of one. */
   readonly environment: () => Promise<NodeJS.ProcessEnv>;
   readonly serverInfo: { readonly name: string; readonly title: string; readonly version: string };
+  /** Whether a backend that has failed is started again. Default true. */
+  readonly restarts?: boolean;
   /** Undefined: nobody looks at traces. */
   readonly tracing?: Tracing | undefined;
 }
@@ -353,7 +355,7 @@ export class Gateway implements Disposable {
   }
 
   private backendPorts(): BackendPorts {
-    const { clock, log, defaultCwd, environment, serverInfo } = this.options;
+    const { clock, log, defaultCwd, environment, serverInfo, restarts = true } = this.options;
     return {
       clock,
       log,
@@ -361,6 +363,7 @@ export class Gateway implements Disposable {
       environment,
       clientInfo: serverInfo,
       children: this.children,
+      restarts,
       listTtlMs: () => this.config.routing.capability_cache_ttl_seconds * 1000,
       onNotification: (backend, method, params, origin) => this.clients.notify(backend, method, params, origin),
       onRequest: (backend, method, params, origin, signal) =>

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { suite, test } from 'node:test';
 import manifest from '../../package.json' with { type: 'json' };
 import { fixtureCommand } from '../support/fixtures.ts';
+import { Ledger } from '../support/ledger.ts';
 import { CLI, configFile, NODES, needsOldestNode, runCli, startCli, temporaryFolder } from './program.ts';
 
 const ECHO = { name: 'echo', ...fixtureCommand('servers/echo.mjs') };
@@ -86,6 +87,17 @@ suite('switchyard check', () => {
     );
     assert.match(report.backends[2].detail, /ACME_TOKEN is not set/);
     assert.match(report.backends[3].detail, /no-such-command/);
+  });
+
+  test('connects each backend once, however long it waits for another', async t => {
+    const ledger = new Ledger(t);
+    const backends = [
+      { ...HANGING, start_timeout_seconds: 2 },
+      { name: 'crashing', ...fixtureCommand('servers/counted.mjs', ledger.file, './crashing.mjs') },
+    ];
+    const { exitCode, stdout } = await runCli(t, ['check', '--config', await configFile(t, { backends })]);
+    assert.equal(exitCode, 1, stdout);
+    assert.equal(ledger.entries.filter(({ label }) => label === 'start').length, 1);
   });
 
   test('connects the others of a configuration with a wrong backend, and is 2', async t => {

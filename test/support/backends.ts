@@ -16,6 +16,7 @@ const PORTS: BackendPorts = {
   clientInfo: { name: 'switchyard', version: '0' },
   defaultCwd: '.',
   children: new Children(new Watchdog(silent)),
+  restarts: true,
   listTtlMs: () => 1,
   environment: async () => ({}),
   onNotification() {},

@@ -473,7 +473,8 @@ export class Backend {
     const told = failure.code === 'exited' && words ? `${failure.message}: ${words}` : failure.message;
     if (!wasReady) this.stats.fail(told, clock.now());
     // Asking again does not sign anybody in.
-    const delay = failure.code === 'needs-sign-in' ? undefined : this.backoff.next();
+    const isOver = failure.code === 'needs-sign-in' || !this.ports.restarts;
+    const delay = isOver ? undefined : this.backoff.next();
     const retry = delay === undefined ? undefined : clock.schedule(delay, () => this.start());
     const retryAt = delay === undefined ? undefined : clock.now() + delay;
     this.ports.onLine(this, told);

@@ -25,6 +25,8 @@ export interface BackendPorts {
   readonly defaultCwd: string;
   /** The child processes that live. */
   readonly children: Children;
+  /** Whether what has failed is started again. */
+  readonly restarts: boolean;
   /** Longest age of a list, in milliseconds. */
   listTtlMs(): number;
   /** The parent environment of stdio backends. */
