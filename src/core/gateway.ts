@@ -288,7 +288,7 @@ export class Gateway implements Disposable {
       request: async () => ({ kind: 'error', error: NOBODY_TO_ASK }),
     };
     await this.whenKnown(name);
-    const answer = await this.router.callTool({ params: { name, arguments: args }, caller, signal });
+    const answer = await this.serving.callTool({ params: { name, arguments: args }, caller, signal });
     this.serving.release(sessionId);
     if (answer.kind === 'result') return { kind: 'answered', result: answer.result };
     const { code, message } = answer.error;

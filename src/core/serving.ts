@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { deferred } from './base/async.ts';
 import { DisposableStore } from './base/disposable.ts';
+import type { Answer } from './base/peer.ts';
 import type { Config } from './config/schema.ts';
 import type { Present, ServingPorts } from './downstream/dispatch.ts';
 import type { Door, Role } from './downstream/door.ts';
@@ -25,7 +26,7 @@ import type { Metrics } from './metrics.ts';
 import { findTool } from './router/candidates.ts';
 import type { ClientRequests } from './router/clientRequests.ts';
 import { introduce } from './router/introduction.ts';
-import type { Router } from './router/router.ts';
+import type { Call, Router } from './router/router.ts';
 import type { Backend } from './upstream/backend.ts';
 
 export interface ListenOptions extends HttpListenerOptions {
@@ -112,6 +113,11 @@ export class Serving {
     await Session.serve(randomUUID(), transport, { ports, log: this.parts.options.log, stateless });
     await ended.promise;
     stateless.dispose();
+  }
+
+  /** Calls a tool, the router's own ones included, as a client with all rights does. */
+  callTool(call: Call): Promise<Answer> {
+    return this.servingPorts('admin').router.callTool(call);
   }
 
   /** Takes nothing new; what is in flight goes on. */

@@ -190,6 +190,23 @@ suite('switchyard call', () => {
     assert.match(stderr, /echo__ecko.*echo__echo/s);
   });
 
+  test("calls the router's own tools too, as far as the configuration has them", async t => {
+    const callWith = async (server: object, ...args: string[]) => {
+      const file = await configFile(t, { backends: [ECHO], server });
+      return runCli(t, ['call', ...args, '--config', file]);
+    };
+    const list = await callWith({}, 'list_backends');
+    assert.equal(list.exitCode, 0, list.stderr);
+    assert.deepEqual(
+      JSON.parse(list.stdout).map(({ name, healthy }: Record<string, unknown>) => [name, healthy]),
+      [['echo', true]],
+    );
+    const none = await callWith({}, 'get_backend_health', '{"backend_name": "eco"}');
+    assert.deepEqual([none.exitCode, none.stderr], [1, 'Backend not found: eco\n']);
+    const off = await callWith({ management_tools: 'off' }, 'list_backends');
+    assert.deepEqual([off.exitCode, off.stderr], [1, 'switchyard: Unknown tool: list_backends\n']);
+  });
+
   test('is 2 for a broken configuration', async t => {
     const file = await configFile(t, 'backends: 5');
     const { exitCode, stderr } = await runCli(t, ['call', 'echo__echo', '--config', file]);
