@@ -152,8 +152,11 @@ function lastErrorOf({ state, lastError }: BackendSnapshot): string | null {
 }
 
 /** The names as the backend has them; of one that has failed the reason, in the older system's words. */
-function toolsOf({ state, tools }: BackendSnapshot): string | readonly string[] {
-  return state.kind === 'failed' ? `❌ Error: ${state.failure.message}` : tools.map(({ originalName }) => originalName);
+function toolsOf(backend: BackendSnapshot): string | readonly string[] {
+  const { state, errorCount, tools } = backend;
+  // What is only being started again has not got over its failure yet.
+  const isFailing = state.kind === 'failed' || (state.kind === 'connecting' && errorCount > 0);
+  return isFailing ? `❌ Error: ${lastErrorOf(backend)}` : tools.map(({ originalName }) => originalName);
 }
 
 function describeProblem({ severity, message, file, line, column, backend }: Problem): Record<string, unknown> {

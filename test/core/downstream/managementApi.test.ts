@@ -99,6 +99,14 @@ describe('The REST paths', () => {
     assert.equal(tools.bad, `❌ Error: ${state.failure.message}`);
   });
 
+  it('say why one failed while it is started again, too', async t => {
+    const slow = { command: process.execPath, args: ['-e', 'setTimeout(() => process.exit(3), 1000)'] };
+    const { get, gateway } = await served(t, { mcpServers: { slow } });
+    await eventually('another start', () => gateway.backend('slow').state.kind === 'connecting');
+    assert.deepEqual((await get('/mcp_tools')).tools, { slow: '❌ Error: exited with code 3' });
+    assert.equal(gateway.backend('slow').state.kind, 'connecting');
+  });
+
   it('show no secret of a backend', async t => {
     const words = ['env-1', 'header-2', 'user-3', 'query-4', 'token-5', 'key-6', 'inner-7', 'bearer-8'];
     const [env, header, user, query, token, key, inner, bearer] = words;
