@@ -234,7 +234,8 @@ function readOptions(command: CommandName, argv: readonly string[]): ParsedOptio
     }
     if (option.value === undefined && token.value !== undefined)
       throw usageError(`${token.rawName} takes no value.`, command);
-    const missing = token.value === undefined || (!token.inlineValue && /^-./.test(token.value));
+    // An empty one is what an unset variable of a shell leaves.
+    const missing = !token.value || (!token.inlineValue && /^-./.test(token.value));
     if (option.value !== undefined && missing)
       throw usageError(`${token.rawName} needs a value: ${token.rawName} ${option.value}.`, command);
     given.set(token.name, [...(given.get(token.name) ?? []), token.value ?? '']);

@@ -125,6 +125,7 @@ suite('The command line', () => {
     ['serve --confg a', /^Unknown option "--confg"\. Did you mean "--config"\?\nSee "switchyard serve --help"\.$/],
     ['serve -x', /^Unknown option "-x"\.\n/],
     ['serve --config', /^--config needs a value: --config FILE\./],
+    ['serve --host=', /^--host needs a value: --host HOST\./],
     ['serve --config --port 1', /^--config needs a value: --config FILE\./],
     ['serve --no-auth=yes', /^--no-auth takes no value\./],
     ['serve extra', /^"extra" is one argument too many\./],
