@@ -8,7 +8,7 @@ import type { CallArgs } from './args.ts';
 import { DEFAULT_URL } from './commandTable.ts';
 import { formatResult } from './format.ts';
 import { onStopSignal, openGateway } from './openGateway.ts';
-import { authorization, careful, tokenToShow } from './runningRouter.ts';
+import { authorization, careful, DOOR, tokenToShow } from './runningRouter.ts';
 import { createStderrLog } from './stderrLog.ts';
 
 /** Calls one tool and prints its answer. The exit code: 0 answered, 1 no such tool or it failed, 2 bad configuration. */
@@ -18,7 +18,7 @@ export async function call(args: CallArgs): Promise<number> {
   const report =
     args.url === undefined
       ? await callHere(args, environment)
-      : await callAt(new URL(args.url), args, tokenToShow(environment));
+      : await callAt(callAddress(args.url), args, tokenToShow(environment));
   if (!report) return 2;
   if (report.kind !== 'answered') {
     process.stderr.write(`switchyard: ${report.message}\n`);
@@ -38,6 +38,13 @@ async function callHere({ tool, args, config }: CallArgs, environment: Environme
   const report = await gateway.callTool(tool, args, new AbortController().signal);
   await gateway.stop();
   return report;
+}
+
+/** Where a router takes calls, by its base or any of its doors: `serve` itself may have told that of HTTP+SSE. */
+function callAddress(text: string): URL {
+  const url = new URL(text);
+  url.pathname = url.pathname.replace(DOOR, '/mcp');
+  return url;
 }
 
 async function callAt(url: URL, { tool, args }: CallArgs, token: string | undefined): Promise<CallReport> {

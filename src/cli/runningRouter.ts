@@ -2,6 +2,9 @@
 import { reasonOf, UserError } from '../core/base/errors.ts';
 import type { Environment } from '../core/config/environment.ts';
 
+/** What a router's address may end in, after its base. */
+export const DOOR = /\/(mcp|sse|messages|mcp_servers|mcp_tools|healthz|readyz|metrics)\/*$/;
+
 /** How long a router may take to begin an answer. */
 const ANSWER_SECONDS = 10;
 

@@ -4,7 +4,7 @@ import { type Environment, readEnvironment } from '../core/config/environment.ts
 import type { StatusArgs } from './args.ts';
 import { DEFAULT_URL } from './commandTable.ts';
 import { formatFinding } from './format.ts';
-import { readJson, tokenToShow } from './runningRouter.ts';
+import { DOOR, readJson, tokenToShow } from './runningRouter.ts';
 import { type Cell, type Page, pageOf, type Style, table } from './terminal.ts';
 
 /** Shows what a running router says of itself. The exit code: 0 it answered, 1 it cannot be reached or refused, 2 usage. */
@@ -38,7 +38,7 @@ function usualAddress({ host, port }: Environment): string {
 /** Where a router lists its backends, from its base or any of its doors. */
 export function listAddress(text: string): URL {
   const url = new URL(text);
-  const base = url.pathname.replace(/\/(mcp|sse|messages|mcp_servers|mcp_tools|healthz|readyz|metrics)?\/*$/, '');
+  const base = url.pathname.replace(DOOR, '').replace(/\/+$/, '');
   url.pathname = `${base}/mcp_servers`;
   url.search = '';
   url.hash = '';

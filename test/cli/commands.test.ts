@@ -214,6 +214,17 @@ suite('switchyard call', () => {
     assert.match(stderr, /^error: .*backends\.yaml:1:/);
   });
 
+  test('asks a running router by the address that it tells, whichever door that is', async t => {
+    const file = await configFile(t, { backends: [ECHO] });
+    const router = await startCli(t, ['serve', '--config', file, '--transport', 'sse', '--port', '0']);
+    const sse = await router.reports(/(http:\S+\/sse)/);
+    await router.reports(/(echo: ready)/);
+    for (const url of [sse, new URL('/mcp_servers', sse).href, new URL('/mcp', sse).href, new URL('/', sse).href]) {
+      const answered = await runCli(t, ['call', 'echo__echo', '{"text": "over there"}', '--url', url]);
+      assert.deepEqual(answered, { exitCode: 0, stdout: 'over there\n', stderr: '' }, url);
+    }
+  });
+
   test('asks a running router, with its token', async t => {
     const file = await configFile(t, { backends: [ECHO] });
     const env = { MCP_AUTH_TOKEN: 'secret' };
