@@ -39,13 +39,17 @@ export function checkReport({ configFile, backends, problems, startedAt }: Check
     backends: backends.map(backend => ({
       name: backend.name,
       namespace: backend.namespace,
-      tools: backend.tools.length,
-      prompts: backend.prompts.length,
-      resources: backend.resources.length,
+      ...countsOf(backend),
       ...fateOf(backend.state, startedAt),
     })),
     problems,
   };
+}
+
+/** Of one that has failed what was kept from an earlier run is not what this check found. */
+function countsOf({ state, tools, prompts, resources }: BackendSnapshot) {
+  if (state.kind !== 'ready') return { tools: 0, prompts: 0, resources: 0 };
+  return { tools: tools.length, prompts: prompts.length, resources: resources.length };
 }
 
 function fateOf(state: BackendSnapshot['state'], startedAt: number): Pick<BackendReport, 'state' | 'ms' | 'detail'> {

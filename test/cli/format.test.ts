@@ -36,6 +36,13 @@ warning: /b.yaml:3:1: unknown key
   );
 });
 
+test('a check counts nothing of a backend that has failed, whatever it had in an earlier run', () => {
+  const failure = { code: 'exited', message: 'exited with code 3' } as const;
+  const failed = { kind: 'failed', at: 1_009, failure, retryAt: undefined, wasReady: false } as const;
+  const [report] = checkReport(checked(backend('kept', failed, 12))).backends;
+  assert.deepEqual([report?.state, report?.tools], ['failed', 0]);
+});
+
 test('a result is its text, and a word for what is no text', () => {
   assert.equal(
     formatResult({
