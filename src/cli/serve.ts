@@ -66,7 +66,9 @@ export async function serve(args: ServeArgs): Promise<number> {
 
 function warnAbout(entrance: Entrance, log: Logger): void {
   if (entrance.kind === 'stdio') {
-    if (entrance.ignored.length > 0) log.warning(`${entrance.ignored.join(' and ')} mean nothing on stdio`);
+    const { ignored } = entrance;
+    if (ignored.length > 0)
+      log.warning(`${ignored.join(' and ')} ${ignored.length === 1 ? 'means' : 'mean'} nothing on stdio`);
   } else if (entrance.listen.tokens?.some(({ value }) => value.length < SHORT_TOKEN)) {
     log.warning(
       `A token has fewer than ${SHORT_TOKEN} characters, so it can be guessed: make one by "openssl rand -hex 32"`,

@@ -253,7 +253,7 @@ export class HttpListener {
   }
 
   private entranceAt(path: string): Entrance | undefined {
-    const exact = this.exact.get(path) ?? (path.endsWith('/') ? this.exact.get(path.slice(0, -1)) : undefined);
+    const exact = this.exact.get(path) ?? this.exact.get(path.endsWith('/') ? path.slice(0, -1) : `${path}/`);
     return exact ?? this.below.find(each => path.startsWith(each.path));
   }
 

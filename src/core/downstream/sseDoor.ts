@@ -39,7 +39,7 @@ export class SseDoor implements Door {
 
   async visit(visit: Visit): Promise<void> {
     const { request, response, path } = visit;
-    const isStream = !path.startsWith(MESSAGES);
+    const isStream = !`${path}/`.startsWith(MESSAGES);
     const method = isStream ? 'GET' : 'POST';
     if (request.method === method) return isStream ? this.open(visit) : this.post(visit);
     response.setHeader('allow', method);

@@ -147,6 +147,7 @@ describe('SseDoor', () => {
     const tooLong = { 'content-length': String(65 * 1024 * 1024) };
     for (const [reply, status, code] of [
       [await send('POST', {}, ping, '/messages/'), 400, -32000],
+      [await send('POST', {}, ping, '/messages'), 400, -32000],
       [await send('POST', {}, ping, unknown), 404, -32001],
       [await post(ping, plain), 415, -32000],
       [await post('{'), 400, -32700],
