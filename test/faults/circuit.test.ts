@@ -140,11 +140,17 @@ describe('Calls of backends that cannot answer', () => {
   test('go to equals in turn, or to the one with the fewest in flight', async t => {
     const ledger = new Ledger(t);
     const replicas = ['one', 'two'].map(name => working(name, { namespace: 'db' }, '--ledger', ledger.file));
-    const config = (load_balancing: string) => ({ backends: replicas, routing: { load_balancing } });
+    const config = (load_balancing: string) => ({
+      backends: [...replicas, working('other')],
+      routing: { load_balancing },
+    });
     const gateway = await startGateway(t, config('round_robin'));
     const pids = [await gateway.pidOf('one'), await gateway.pidOf('two')];
     const client = await gateway.client();
-    for (let n = 0; n < 10; n++) await client.callTool('db__look', { label: `${n}` });
+    for (let n = 0; n < 10; n++) {
+      await client.callTool('db__look', { label: `${n}` });
+      await client.callTool('other__look');
+    }
     const served = pids.map(pid => ledger.entries.filter(entry => entry.pid === pid).length);
     assert.deepEqual(served, [5, 5]);
 

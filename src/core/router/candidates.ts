@@ -2,7 +2,7 @@
 import type { RoutingConfig, Strategy } from '../config/schema.ts';
 import type { Backend } from '../upstream/backend.ts';
 import { type Candidate, type Catalog, type Entry, isOffered, poolOf } from './catalog.ts';
-import { PICKERS } from './pickers.ts';
+import { PICKERS, type Pickable } from './pickers.ts';
 import { matchRoute } from './routes.ts';
 import { exposedNamespace } from './toolNames.ts';
 
@@ -13,6 +13,9 @@ export interface Surroundings {
   readonly backends: readonly Backend[];
   readonly routing: RoutingConfig;
 }
+
+/** When each backend was last given a request, which `round_robin` goes by; see {@link Pickable}. */
+export type Turns = Pick<WeakMap<Backend, number>, 'get'>;
 
 export interface ToolCandidate extends Candidate {
   readonly strategy: Strategy;
@@ -40,28 +43,27 @@ export function findTool({ tools, toolAliases }: Catalog, name: string): Entry |
 
 /**
  * Name, pool, strategy and order of a tool call.
- * @param turn the calls that went before, for `round_robin`
  * @returns undefined for a name that nobody can know
  */
-export function selectForTool(name: string, surroundings: Surroundings, turn: number): Selection | undefined {
+export function selectForTool(name: string, surroundings: Surroundings, turns: Turns): Selection | undefined {
   const { catalog, backends, routing } = surroundings;
   const entry = findTool(catalog, name);
   if (entry) {
     const pool = backends.filter(backend => poolOf(backend, routing) === entry.pool);
-    const candidates = order(entry.name, pool, entry.candidates, surroundings, turn);
+    const candidates = order(entry.name, pool, entry.candidates, surroundings, turns);
     return { isListed: true, ownName: entry.name, isRepeatable: isRepeatable(entry), pool, candidates };
   }
   for (const { ownName, pool } of readings(name, surroundings)) {
-    const candidates = order(ownName, pool, [], surroundings, turn);
+    const candidates = order(ownName, pool, [], surroundings, turns);
     if (candidates.length > 0) return { isListed: false, ownName, isRepeatable: false, pool, candidates };
   }
   return undefined;
 }
 
 /** Candidates that no route speaks of, in the order in which they are tried. */
-export function inOrder<C extends Candidate>(candidates: readonly C[], routing: RoutingConfig, turn: number): C[] {
-  const pickable = candidates.map(candidate => ({ candidate, ...standing(candidate.backend) }));
-  return PICKERS[routing.load_balancing](pickable, turn).map(({ candidate }) => candidate);
+export function inOrder<C extends Candidate>(candidates: readonly C[], routing: RoutingConfig, turns: Turns): C[] {
+  const pickable = candidates.map(candidate => ({ candidate, ...standing(candidate.backend, turns) }));
+  return PICKERS[routing.load_balancing](pickable).map(({ candidate }) => candidate);
 }
 
 /** How a name that is in no table can be read: as a namespace and the rest, or without prefixes as it stands. */
@@ -83,7 +85,7 @@ function order(
   pool: readonly Backend[],
   listing: readonly Candidate[],
   { backends, routing }: Surroundings,
-  turn: number,
+  turns: Turns,
 ): ToolCandidate[] {
   const heads = pool.flatMap((backend): ToolCandidate[] => {
     const listed = listing.find(candidate => candidate.backend === backend);
@@ -96,7 +98,7 @@ function order(
     return isCandidate ? [{ backend, originalName, strategy, standsInFor: undefined }] : [];
   });
   const chosen = new Map<Backend, ToolCandidate>();
-  for (const head of inOrder(heads, routing, turn)) {
+  for (const head of inOrder(heads, routing, turns)) {
     for (const candidate of [head, ...chainBehind(head, backends, routing)]) {
       if (!chosen.has(candidate.backend)) chosen.set(candidate.backend, candidate);
     }
@@ -129,8 +131,9 @@ function mayServe(backend: Backend, originalName: string, routing: RoutingConfig
   return lists || (matched && strategy !== 'capability') || !backend.hasListed;
 }
 
-function standing({ config, stats }: Backend): { priority: number; inFlight: number } {
-  return { priority: config.priority, inFlight: stats.inFlight };
+function standing(backend: Backend, turns: Turns): Pickable {
+  const { config, stats } = backend;
+  return { priority: config.priority, inFlight: stats.inFlight, lastTurn: turns.get(backend) ?? 0 };
 }
 
 function isRepeatable({ definition }: Entry): boolean {

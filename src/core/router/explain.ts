@@ -1,5 +1,5 @@
 import { nearest } from '../base/nearest.ts';
-import { type Surroundings, selectForTool, type ToolCandidate } from './candidates.ts';
+import { type Surroundings, selectForTool, type ToolCandidate, type Turns } from './candidates.ts';
 
 /** What would become of a call now. */
 export interface Explanation {
@@ -23,8 +23,8 @@ export interface Explanation {
 }
 
 /** The first steps of a call, without the call. Pure. */
-export function explainTool(name: string, surroundings: Surroundings, turn: number): Explanation {
-  const selection = selectForTool(name, surroundings, turn);
+export function explainTool(name: string, surroundings: Surroundings, turns: Turns): Explanation {
+  const selection = selectForTool(name, surroundings, turns);
   if (!selection) {
     const near = nearest(name, surroundings.catalog.tools.keys());
     const hint = near.length > 0 ? ` Near it: ${near.join(', ')}.` : '';

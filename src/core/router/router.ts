@@ -71,8 +71,9 @@ export interface RouterPorts {
 export class Router {
   readonly decisions = new Decisions();
   private readonly ports: RouterPorts;
-  /** Requests so far, which `round_robin` goes by. */
+  /** Requests given to backends so far, and which of them was each one's last. */
   private turn = 0;
+  private readonly turns = new WeakMap<Backend, number>();
 
   constructor(ports: RouterPorts) {
     this.ports = ports;
@@ -80,7 +81,7 @@ export class Router {
 
   /** Where a call of a tool would go now, and why; nothing is called. */
   explain(name: string): Explanation {
-    return explainTool(name, this.ports.surroundings(), this.turn);
+    return explainTool(name, this.ports.surroundings(), this.turns);
   }
 
   /** Whether some backend lists the tool, by exposed name or one of its older spellings. */
@@ -94,7 +95,7 @@ export class Router {
     return this.route(call, {
       method: 'tools/call',
       name,
-      select: () => selectForTool(name, this.ports.surroundings(), this.turn),
+      select: () => selectForTool(name, this.ports.surroundings(), this.turns),
       paramsFor: originalName => ({ ...call.params, name: originalName }),
       unknown: () => unknown('tool', name, this.ports.surroundings().catalog.tools.keys()),
       // To the model a missing backend is a failed tool, which it can react to.
@@ -246,7 +247,8 @@ export class Router {
     const candidates = selection.candidates.filter(({ backend }) => !pin || backend.name === pin.backend);
     if (candidates.length === 0 && pin) return conclude('rejected', refusal(INVALID_PARAMS, 'Unknown requestState'));
     record.candidates = candidates;
-    this.turn += 1;
+    // Calls that come at once are not all to see the same one first.
+    this.takeTurn(candidates[0]?.backend);
 
     const backoff = new Backoff({
       initialMs: retry.initial_backoff_seconds * 1000,
@@ -270,6 +272,7 @@ export class Router {
 
       // 6. Attempt, and tell the breaker what came of it. Moving on to the next candidate is immediate.
       const { candidate, permit } = admitted;
+      this.takeTurn(candidate.backend);
       const at = clock.now();
       const params = { ...request.paramsFor(candidate.originalName), ...(pin && { requestState: pin.state }) };
       const attempt = trace?.attempt(candidate.backend.name, params);
@@ -356,6 +359,10 @@ export class Router {
     return (await Promise.all(waits)).flat();
   }
 
+  private takeTurn(backend: Backend | undefined): void {
+    if (backend) this.turns.set(backend, ++this.turn);
+  }
+
   private async pause(ms: number, signal: AbortSignal): Promise<void> {
     const over = deferred();
     const timer = this.ports.clock.schedule(ms, over.resolve);
@@ -368,7 +375,7 @@ export class Router {
   private harmless(candidates: readonly Candidate[] | undefined): Chosen | undefined {
     if (!candidates || candidates.length === 0) return undefined;
     const { routing } = this.ports.surroundings();
-    return { isRepeatable: true, candidates: inOrder(candidates, routing, this.turn) };
+    return { isRepeatable: true, candidates: inOrder(candidates, routing, this.turns) };
   }
 
   /** Who can serve a URI: who lists it, whose template it matches, or else the only one that has resources at all. */

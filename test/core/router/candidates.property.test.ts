@@ -1,7 +1,7 @@
 // Who may be asked for a tool, and in which order, in thousands of random configurations. A failure names its seed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Selection, type Surroundings, selectForTool } from '../../../src/core/router/candidates.ts';
+import { type Selection, type Surroundings, selectForTool, type Turns } from '../../../src/core/router/candidates.ts';
 import { buildCatalog } from '../../../src/core/router/catalog.ts';
 import { NO_LISTS } from '../../../src/core/upstream/lists.ts';
 import { backendsOf, routingOf } from '../../support/backends.ts';
@@ -12,7 +12,7 @@ const TOOLS = ['query', 'query_all', 'drop', 'Query'] as const;
 const NAMESPACES = ['db', 'files', 'web'] as const;
 
 interface World extends Surroundings {
-  readonly turn: number;
+  readonly turns: Turns;
   readonly names: string[];
 }
 
@@ -52,7 +52,8 @@ function worldIn(random: Random): World {
     'db__unheard',
     'nobody__query',
   ];
-  return { backends, catalog, routing, turn: random.between(0, 100), names };
+  const turns = new WeakMap(backends.map(backend => [backend, random.between(0, 100)]));
+  return { backends, catalog, routing, turns, names };
 }
 
 function forEachSelection(check: (selection: Selection, world: World) => void): void {
@@ -60,7 +61,7 @@ function forEachSelection(check: (selection: Selection, world: World) => void): 
   for (let seed = 1; seed <= WORLDS; seed += 1) {
     const world = worldIn(new Random(seed));
     for (const name of world.names) {
-      const selection = selectForTool(name, world, world.turn);
+      const selection = selectForTool(name, world, world.turns);
       if (!selection) continue;
       found += 1;
       try {
