@@ -214,18 +214,24 @@ function byPriority<C extends Candidate>(candidates: readonly C[]): C[] {
   return firsts.sort((a, b) => a.backend.config.priority - b.backend.config.priority);
 }
 
+const separated = (namespace: string) => [`${namespace}.`, `${namespace}::`];
+
 function aliasesOf(tools: ReadonlyMap<string, Entry>): Map<string, string> {
   const aliases = new Map<string, string>();
-  for (const { exposedName, name, spellings, candidates } of tools.values()) {
-    const others = candidates.flatMap(({ backend, originalName }) =>
-      [name, originalName].flatMap(own => [
-        `${backend.config.namespace}.${own}`,
-        `${backend.config.namespace}::${own}`,
-        `${backend.name}::${own}`,
-      ]),
+  const add = (aliasesOfOne: (entry: Entry) => Iterable<string>) => {
+    for (const entry of tools.values()) {
+      for (const alias of aliasesOfOne(entry))
+        if (!tools.has(alias) && !aliases.has(alias)) aliases.set(alias, entry.exposedName);
+    }
+  };
+  const spelledWith = (prefixes: (backend: Backend) => readonly string[]) => (entry: Entry) =>
+    entry.candidates.flatMap(({ backend, originalName }) =>
+      prefixes(backend).flatMap(prefix => [entry.name, originalName].map(own => prefix + own)),
     );
-    for (const alias of [...spellings, ...others])
-      if (!tools.has(alias) && !aliases.has(alias)) aliases.set(alias, exposedName);
-  }
+  add(({ spellings }) => spellings);
+  add(spelledWith(({ config }) => separated(config.namespace)));
+  add(spelledWith(({ config }) => separated(exposedNamespace(config.namespace))));
+  // A namespace may bear the name of another's backend: then it is the namespace that is meant.
+  add(spelledWith(({ name }) => [`${name}::`]));
   return aliases;
 }

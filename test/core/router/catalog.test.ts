@@ -79,6 +79,26 @@ describe('catalog', () => {
     );
   });
 
+  it('takes the namespace in lower case as well, in which it is shown', () => {
+    const { toolAliases } = catalogOf([{ name: 'server', namespace: 'Ns' }], { server: tools('a.b', 'Q') });
+    assert.deepEqual(
+      ['ns.a.b', 'ns::Q', 'Ns.a.b', 'Ns::Q'].map(alias => toolAliases.get(alias)?.slice(0, -7)),
+      ['ns__a_b', 'ns__Q', 'ns__a_b', 'ns__Q'],
+    );
+  });
+
+  it("takes a namespace for itself where another's backend bears its name", () => {
+    const entries = [
+      { name: 'db', namespace: 'files' },
+      { name: 'other', namespace: 'db' },
+    ];
+    const { toolAliases } = catalogOf(entries, { db: tools('q', 'only'), other: tools('q') });
+    assert.deepEqual(
+      ['db.q', 'db::q', 'db::only'].map(alias => toolAliases.get(alias)),
+      ['db__q', 'db__q', 'files__only'],
+    );
+  });
+
   it('keeps URIs while they are unique in their namespace, and rewrites the later of two namespaces', () => {
     const file = { resources: [{ uri: 'file:///a', name: 'A' }] };
     const entries = [{ name: 'one' }, { name: 'two' }, { name: 'replica', namespace: 'one' }];
