@@ -64,3 +64,29 @@ describe('Two replicas, the primary killed under load', () => {
     });
   }
 });
+
+test('A call is not repeated where the replica that may have run it does not say that this is harmless', async t => {
+  const ledger = new Ledger(t);
+  const replica = (name: string, priority: number, tools: object) => ({
+    name,
+    namespace: 'db',
+    priority,
+    tools,
+    ...fixtureCommand('servers/faulty.mjs', '--ledger', ledger.file, '--wait', '5000'),
+  });
+  const gateway = await startGateway(t, {
+    backends: [
+      replica('careful', 1, { include: ['look'], rename: { look: 'do' } }),
+      replica('careless', 2, { include: ['act'], rename: { act: 'do' } }),
+    ],
+    routing: { retry: { initial_backoff_seconds: 0.1 } },
+  });
+  await gateway.gateway.whenSettled();
+  gateway.gateway.pause('careful');
+  const client = await gateway.client();
+  const answer = client.callTool('db__do', { label: 'once' });
+  await eventually('the call on the second', () => ledger.entries.length > 0);
+  process.kill(await gateway.pidOf('careless'), 'SIGKILL');
+  assert.match((await answer).result.content[0].text, /careless: .*it may have run/);
+  assert.equal(ledger.entries.length, 1);
+});

@@ -136,7 +136,13 @@ function standing(backend: Backend, turns: Turns): Pickable {
   return { priority: config.priority, inFlight: stats.inFlight, lastTurn: turns.get(backend) ?? 0 };
 }
 
-function isRepeatable({ definition }: Entry): boolean {
+/** Whether repeating a call that a backend may have run is harmless by its own account; undefined: it lists no such tool. */
+export function isRepeatableOn({ backend, originalName }: Candidate): boolean | undefined {
+  const definition = backend.lists.tools.find(({ name }) => name === originalName);
+  return definition && isRepeatable({ definition });
+}
+
+function isRepeatable({ definition }: Pick<Entry, 'definition'>): boolean {
   const hints = definition.annotations as { readOnlyHint?: unknown; idempotentHint?: unknown } | undefined;
   return hints?.readOnlyHint === true || hints?.idempotentHint === true;
 }

@@ -12,7 +12,15 @@ import type { Backend } from '../upstream/backend.ts';
 import type { Caller } from '../upstream/connection.ts';
 import { isInputRequired } from '../upstream/inputRequests.ts';
 import { verdictOf } from '../upstream/outcome.ts';
-import { findTool, inOrder, readings, type Surroundings, selectForTool, type ToolCandidate } from './candidates.ts';
+import {
+  findTool,
+  inOrder,
+  isRepeatableOn,
+  readings,
+  type Surroundings,
+  selectForTool,
+  type ToolCandidate,
+} from './candidates.ts';
 import type { Candidate, Entry } from './catalog.ts';
 import type { ClientRequests } from './clientRequests.ts';
 import { type Decision, DecisionRecord, Decisions } from './decisions.ts';
@@ -45,6 +53,8 @@ interface Routing {
   /** Steps 1 to 4; undefined: nobody knows the name. */
   readonly select: () => Chosen | undefined;
   readonly paramsFor: (originalName: string) => Params;
+  /** Whether a candidate says itself that a call of it may be repeated; undefined: it does not say. */
+  readonly isRepeatableOn?: (candidate: Candidate) => boolean | undefined;
   /** A result as this client is to see it; by default with URIs and ids exposed. */
   readonly exposed?: (backend: Backend, result: Params) => Params;
   readonly unknown: () => Answer;
@@ -97,6 +107,7 @@ export class Router {
       name,
       select: () => selectForTool(name, this.ports.surroundings(), this.turns),
       paramsFor: originalName => ({ ...call.params, name: originalName }),
+      isRepeatableOn,
       unknown: () => unknown('tool', name, this.ports.surroundings().catalog.tools.keys()),
       // To the model a missing backend is a failed tool, which it can react to.
       nobody: message => ({ kind: 'result', result: { isError: true, content: [{ type: 'text', text: message }] } }),
@@ -294,8 +305,10 @@ export class Router {
         case 'cancelled':
           return conclude('cancelled', refusal(INTERNAL_ERROR, 'cancelled'));
         case 'failed':
-          // A call that may already have run is repeated only if its tool says that this is harmless.
-          if (outcome.sent && !selection.isRepeatable) return conclude('nobody', request.nobody(record.explanation));
+          // A call that may already have run is repeated only if its tool says that this is harmless: as clients see it,
+          // and the one that may have run.
+          if (outcome.sent && !(selection.isRepeatable && (request.isRepeatableOn?.(candidate) ?? true)))
+            return conclude('nobody', request.nobody(record.explanation));
       }
     }
 
