@@ -12,8 +12,9 @@ import type { Changes } from './overlay.ts';
 import type { Backend } from './upstream/backend.ts';
 import type { Difference } from './upstream/backendSet.ts';
 
-/** What a reload did; with errors, nothing. */
+/** What a reload did; where the whole file is broken, nothing. */
 export interface ReloadReport extends Difference {
+  /** What is wrong with the file, or with single backends of it. */
   readonly errors: readonly string[];
 }
 
@@ -53,6 +54,7 @@ export class LiveChanges {
     const { configuration } = this.parts;
     const before = configuration.current;
     const result = await configuration.read();
+    const errors = result.problems.filter(({ severity }) => severity === 'error').map(formatProblem);
     if (result.ok) {
       const difference = this.parts.apply();
       const changes = Object.entries(difference).flatMap(([kind, names]) =>
@@ -61,9 +63,9 @@ export class LiveChanges {
       for (const part of ['routing', 'server'] as const)
         if (!isDeepStrictEqual(configuration.current[part], before[part])) changes.push(part);
       if (changes.length > 0) this.parts.log.info(`Configuration applied (${changes.join('; ')})`);
-      return { ...difference, errors: [] };
+      return { ...difference, errors };
     }
-    return { added: [], removed: [], updated: [], errors: result.problems.map(formatProblem) };
+    return { added: [], removed: [], updated: [], errors };
   }
 
   /**

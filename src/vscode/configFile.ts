@@ -35,7 +35,7 @@ export async function editConfig(settings: Settings, host: GatewayHost, edit: Co
 export async function reloadConfig(host: GatewayHost): Promise<string> {
   const { gateway } = await host.running();
   const { added, removed, updated, errors } = await gateway.reload();
-  if (errors.length > 0) throw new UserError(errors.join('\n'));
+  if (gateway.snapshot().configError !== undefined) throw new UserError(errors.join('\n'));
   const parts = [
     ...added.map(name => `added "${name}"`),
     ...removed.map(name => `removed "${name}"`),

@@ -256,6 +256,15 @@ describe('Gateway.reload', () => {
     assert.equal(await gateway.pidOf('steady'), pid);
   });
 
+  test('names the backends that are in error, and applies the others', async t => {
+    const gateway = await startGateway(t, { backends: [] });
+    await gateway.write({ backends: [echo('good'), { name: 'bad' }] });
+    const { added, errors } = await gateway.gateway.reload();
+    assert.deepEqual(added, ['good']);
+    assert.equal(errors.length, 1);
+    assert.match(String(errors[0]), /:\d+:\d+: has neither command, url nor source$/);
+  });
+
   test('tells the log that the file is broken, that it is whole again, and what else than backends has changed', async t => {
     const { log, take } = collectedLog();
     const config = { backends: [echo('steady')] };
