@@ -142,6 +142,7 @@ export class Gateway implements Disposable {
         backends: this.backends.all,
         routing: this.config.routing,
       }),
+      exposedTools: () => this.catalog.forClients.tools,
     });
     this.serving = new Serving({
       options,

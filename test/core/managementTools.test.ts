@@ -7,8 +7,8 @@ import { startGateway } from '../support/gateway.ts';
 const echo = (name: string, more = {}) => ({ name, ...fixtureCommand('servers/echo.mjs'), ...more });
 
 /** A router with these backends, and a client that calls its management tools. */
-async function managed(t: TestContext, level: string, backends: object[]) {
-  const gateway = await startGateway(t, { backends, server: { management_tools: level } });
+async function managed(t: TestContext, level: string, backends: object[], routing = {}) {
+  const gateway = await startGateway(t, { backends, routing, server: { management_tools: level } });
   await gateway.gateway.whenSettled();
   const client = await gateway.client();
   const call = async (name: string, args = {}) => {
@@ -100,6 +100,37 @@ describe('Management tools', () => {
       decision.attempts.map(({ backend, outcome }: Record<string, unknown>) => [backend, outcome]),
       [['second', 'answered']],
     );
+  });
+
+  it('explain that one that is not ready is passed over if another is, and waited for if none is', async t => {
+    const routes = [{ pattern: '*', strategy: 'path' }];
+    const idle = (name: string) => echo(name, { namespace: name, priority: 1, auto_start: false, routes });
+    const { call } = await managed(t, 'read_only', [
+      { ...idle('sleeping'), namespace: 'db' },
+      echo('awake', { namespace: 'db', priority: 2 }),
+      idle('alone'),
+    ]);
+    const explained = await call('explain_route', { tool_name: 'db__echo' });
+    assert.ok(explained.steps.includes('awake would get the call.'), explained.steps.join(' '));
+    assert.equal(explained.candidates[0].reason, 'not started');
+    await call('db__echo', { text: '"hi"' });
+    const [decision] = await call('recent_calls', { limit: 1 });
+    assert.deepEqual(decision.passed_over, [{ backend: 'sleeping', reason: 'not started' }]);
+    const { steps } = await call('explain_route', { tool_name: 'alone__echo' });
+    assert.ok(steps.includes('The call would wait for alone to be ready.'), steps.join(' '));
+  });
+
+  it("are known for the router's own, also where a backend has one of the same name", async t => {
+    const routing = { enable_namespace_prefixing: false };
+    const tools = { rename: { echo: 'list_backends' } };
+    const { call } = await managed(t, 'read_only', [echo('local', { tools })], routing);
+    assert.deepEqual(await call('explain_route', { tool_name: 'list_backends' }), {
+      name: 'list_backends',
+      known: true,
+      steps: ['It is a tool of the router itself.'],
+      candidates: [],
+    });
+    assert.match((await call('recent_call')).message, /Did you mean "recent_calls"/);
   });
 
   it('register and unregister a backend, which a reload does not undo and no file records', async t => {

@@ -1,5 +1,7 @@
+import { groupBy } from '../base/groupBy.ts';
 import { nearest } from '../base/nearest.ts';
 import { type Surroundings, selectForTool, type ToolCandidate, type Turns } from './candidates.ts';
+import type { Entry } from './catalog.ts';
 
 /** What would become of a call now. */
 export interface Explanation {
@@ -15,18 +17,29 @@ export interface Explanation {
     readonly originalName: string;
     readonly strategy: string;
     readonly priority: number;
-    /** The first of these gets the call; the others follow if it fails. */
+    /** One of these gets the call: the first that need not be waited for, or else the first; the others follow if it fails. */
     readonly wouldBeTried: boolean;
     /** Why not, or why not at once. */
     readonly reason?: string;
   }[];
 }
 
-/** The first steps of a call, without the call. Pure. */
-export function explainTool(name: string, surroundings: Surroundings, turns: Turns): Explanation {
+/**
+ * The first steps of a call, without the call. Pure.
+ * @param exposed the tools as clients see them; one without candidates is the router's own
+ */
+export function explainTool(
+  name: string,
+  exposed: ReadonlyMap<string, Entry>,
+  surroundings: Surroundings,
+  turns: Turns,
+): Explanation {
+  if (exposed.get(name)?.candidates.length === 0) {
+    return { name, known: true, steps: ['It is a tool of the router itself.'], candidates: [] };
+  }
   const selection = selectForTool(name, surroundings, turns);
   if (!selection) {
-    const near = nearest(name, surroundings.catalog.tools.keys());
+    const near = nearest(name, exposed.keys());
     const hint = near.length > 0 ? ` Near it: ${near.join(', ')}.` : '';
     return { name, known: false, steps: [`No backend has a tool of this name.${hint}`], candidates: [] };
   }
@@ -35,15 +48,21 @@ export function explainTool(name: string, surroundings: Surroundings, turns: Tur
   const equals = routing.load_balancing === 'priority' ? '' : `, equals by ${routing.load_balancing},`;
   const names = pool.map(backend => backend.name).join(', ');
   const explained = candidates.map(candidate => explainCandidate(candidate));
-  const first = explained.find(({ wouldBeTried }) => wouldBeTried);
+  const admitted = groupBy(candidates, ({ backend }) => backend.admissibility.kind);
+  const [ready] = admitted.get('ready') ?? [];
+  const starting = admitted.get('starting')?.map(({ backend }) => backend.name);
   return {
     name,
     known: true,
     steps: [
-      isListed ? `Its own name is "${ownName}".` : `No backend lists it; by its prefix it would be "${ownName}".`,
+      isListed ? `Its own name is "${ownName}".` : `No backend lists it; its own name would be "${ownName}".`,
       pool.length === 1 ? `The only backend of its namespace is ${names}.` : `It can go to the backends ${names}.`,
       `In the order of priority${equals} it would be tried on ${candidates.map(({ backend }) => backend.name).join(', then ')}.`,
-      first ? `${first.backend} would get the call.` : 'None of them can take a call now.',
+      ready
+        ? `${ready.backend.name} would get the call.`
+        : starting
+          ? `The call would wait for ${starting.join(' or ')} to be ready.`
+          : 'None of them can take a call now.',
       isRepeatable
         ? 'The tool says that repeating it is harmless: a call that failed is tried again.'
         : 'Repeating it may do harm: a call that may already have run is not tried again.',
@@ -61,8 +80,7 @@ function explainCandidate({
   const { admissibility } = backend;
   const parts = [
     standsInFor === undefined ? undefined : `stands in for ${standsInFor}`,
-    admissibility.kind === 'starting' ? 'still starting' : undefined,
-    admissibility.kind === 'refused' ? admissibility.reason : undefined,
+    admissibility.kind === 'ready' ? undefined : admissibility.reason,
   ].filter(part => part !== undefined);
   return {
     backend: backend.name,

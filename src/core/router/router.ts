@@ -71,6 +71,8 @@ export interface RouterPorts {
   readonly clients: Pick<ClientRequests, 'ownTask' | 'tasksOf' | 'ownElicitations'>;
   /** What is chosen from, as it is now. */
   surroundings(): Surroundings;
+  /** Tools as clients see them, the router's own included. */
+  exposedTools(): ReadonlyMap<string, Entry>;
   /** There is another of the {@link Router.decisions}. */
   onDecision(decision: Decision): void;
   /** Undefined: nobody looks at traces. */
@@ -91,7 +93,7 @@ export class Router {
 
   /** Where a call of a tool would go now, and why; nothing is called. */
   explain(name: string): Explanation {
-    return explainTool(name, this.ports.surroundings(), this.turns);
+    return explainTool(name, this.ports.exposedTools(), this.ports.surroundings(), this.turns);
   }
 
   /** Whether some backend lists the tool, by exposed name or one of its older spellings. */
@@ -108,7 +110,7 @@ export class Router {
       select: () => selectForTool(name, this.ports.surroundings(), this.turns),
       paramsFor: originalName => ({ ...call.params, name: originalName }),
       isRepeatableOn,
-      unknown: () => unknown('tool', name, this.ports.surroundings().catalog.tools.keys()),
+      unknown: () => unknown('tool', name, this.ports.exposedTools().keys()),
       // To the model a missing backend is a failed tool, which it can react to.
       nobody: message => ({ kind: 'result', result: { isError: true, content: [{ type: 'text', text: message }] } }),
     });
@@ -339,20 +341,23 @@ export class Router {
     signal: AbortSignal,
   ): Promise<{ candidate: C; permit: Permit } | undefined> {
     while (!signal.aborted) {
-      const starting: Backend[] = [];
+      const starting = new Map<Backend, string>();
       for (const candidate of candidates) {
         const { backend } = candidate;
         const permit = backend.admit();
         if (permit) {
-          for (const { name } of starting) record.passOver({ backend: name, reason: 'still starting' });
+          for (const [{ name }, reason] of starting) record.passOver({ backend: name, reason });
           return { candidate, permit };
         }
-        const { kind, ...refusal } = backend.admissibility;
-        if (kind === 'starting' && !tooSlow.has(backend)) starting.push(backend);
-        else record.passOver({ backend: backend.name, reason: 'did not start in time', ...refusal });
+        const { admissibility } = backend;
+        if (admissibility.kind !== 'starting') {
+          const { kind, ...refusal } = admissibility;
+          record.passOver({ backend: backend.name, reason: 'cannot take a call', ...refusal });
+        } else if (tooSlow.has(backend)) record.passOver({ backend: backend.name, reason: 'did not start in time' });
+        else starting.set(backend, admissibility.reason);
       }
-      if (starting.length === 0) return undefined;
-      const slow = await firstConnected(starting, signal);
+      if (starting.size === 0) return undefined;
+      const slow = await firstConnected([...starting.keys()], signal);
       if (slow) tooSlow.add(slow);
     }
     return undefined;

@@ -201,7 +201,11 @@ export class Backend {
     if (max_concurrency > 0 && this.stats.inFlight >= max_concurrency) {
       return refused(`${max_concurrency} calls are in flight, as many as it may have`);
     }
-    if (this.breaker.isReady) return { kind: state.kind === 'ready' ? 'ready' : 'starting' };
+    if (this.breaker.isReady) {
+      if (state.kind === 'ready') return { kind: 'ready' };
+      const reason = { idle: 'not started', connecting: 'still starting', failed: 'starting again' }[state.kind];
+      return { kind: 'starting', reason };
+    }
     const circuit = this.breaker.state;
     if (circuit.kind === 'held-open') return refused('paused by the user');
     return refused('circuit open', circuit.kind === 'open' ? circuit.until : undefined);

@@ -33,5 +33,5 @@ export type BackendState =
 export type Admissibility =
   | { readonly kind: 'ready' }
   /** Not yet, but it is about to. */
-  | { readonly kind: 'starting' }
+  | { readonly kind: 'starting'; readonly reason: string }
   | { readonly kind: 'refused'; readonly reason: string; readonly retryAt?: number };
