@@ -199,7 +199,8 @@ export class Backend {
     if (state.kind === 'draining' || state.kind === 'stopped') return refused(`it is ${state.kind}`);
     if (state.kind === 'failed' && !state.wasReady) return refused(state.failure.message, state.retryAt);
     if (max_concurrency > 0 && this.stats.inFlight >= max_concurrency) {
-      return refused(`${max_concurrency} calls are in flight, as many as it may have`);
+      const calls = max_concurrency === 1 ? '1 call is' : `${max_concurrency} calls are`;
+      return refused(`${calls} in flight, as many as it may have, try again when one has ended`);
     }
     if (this.breaker.isReady) {
       if (state.kind === 'ready') return { kind: 'ready' };
@@ -208,7 +209,9 @@ export class Backend {
     }
     const circuit = this.breaker.state;
     if (circuit.kind === 'held-open') return refused('paused by the user');
-    return refused('circuit open', circuit.kind === 'open' ? circuit.until : undefined);
+    return circuit.kind === 'open'
+      ? refused('circuit open', circuit.until)
+      : refused('circuit half-open, with as many calls as may try it, try again in a moment');
   }
 
   /** Leave for one call, to be settled by its outcome; undefined unless its admissibility is `ready`. */
