@@ -164,6 +164,14 @@ describe('Management tools', () => {
     assert.equal(await readFile(gateway.configFile, 'utf8'), before);
   });
 
+  it('refuse what is of a wrong kind, and take null for left out', async t => {
+    const { call } = await managed(t, 'full', []);
+    const request = { source: 'http://127.0.0.1:9/mcp', name: 'remote', auto_start: 'no' };
+    assert.equal(await call('register_backend', request), 'The argument "auto_start" must be true or false.');
+    const added = await call('register_backend', { ...request, namespace: null, priority: null, auto_start: false });
+    assert.deepEqual([added.namespace, added.started], ['remote', false]);
+  });
+
   it("let no backend's tool take their place", async t => {
     const { call } = await managed(t, 'read_only', [echo('local', { tools: { rename: { echo: 'list_backends' } } })]);
     assert.equal((await call('list_backends'))[0].name, 'local');

@@ -132,10 +132,10 @@ const TOOLS: readonly ManagementTool[] = [
     (management, args) =>
       management.registerBackend({
         source: textOf(args, 'source'),
-        name: args.name === undefined ? undefined : textOf(args, 'name'),
-        namespace: args.namespace === undefined ? undefined : textOf(args, 'namespace'),
+        name: isLeftOut(args, 'name') ? undefined : textOf(args, 'name'),
+        namespace: isLeftOut(args, 'namespace') ? undefined : textOf(args, 'namespace'),
         priority: wholeOf(args, 'priority', 10),
-        autoStart: args.auto_start !== false,
+        autoStart: isLeftOut(args, 'auto_start') || flagOf(args, 'auto_start'),
       }),
   ),
   tool(
@@ -228,6 +228,16 @@ function fail(message: string): never {
 function textOf(args: Params, key: string): string {
   const value = args[key];
   return typeof value === 'string' && value !== '' ? value : fail(`The argument "${key}" must be a text.`);
+}
+
+/** Some clients send null for what they have nothing to say of. */
+function isLeftOut(args: Params, key: string): boolean {
+  return args[key] === undefined || args[key] === null;
+}
+
+function flagOf(args: Params, key: string): boolean {
+  const value = args[key];
+  return typeof value === 'boolean' ? value : fail(`The argument "${key}" must be true or false.`);
 }
 
 function wholeOf(args: Params, key: string, fallback?: number): number {
