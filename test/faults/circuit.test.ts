@@ -195,6 +195,17 @@ describe('Calls of backends that cannot answer', () => {
     assert.equal(gateway.backend('alone').circuit.kind, 'closed');
   });
 
+  test('count one failure when they go down with the process, however many there are', async t => {
+    const gateway = await startGateway(t, { backends: [working('one')] });
+    const pid = await gateway.pidOf('one');
+    const client = await gateway.client();
+    const calls = Array.from({ length: 3 }, () => client.callTool('one__tick', { times: 1, ms: 9000 }));
+    await eventually('the calls in flight', () => gateway.backend('one').inFlight === 3);
+    process.kill(pid, 'SIGKILL');
+    assert.deepEqual((await Promise.all(calls)).map(isError), [true, true, true]);
+    assert.equal(gateway.backend('one').errorCount, 1);
+  });
+
   test('have their timeout restarted by progress, but never last longer than max_request_seconds', async t => {
     const gateway = await startGateway(t, {
       backends: [

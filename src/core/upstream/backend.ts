@@ -448,10 +448,12 @@ export class Backend {
 
   /** A request was not answered. What is lost with it is connected anew. */
   private failed(connection: Connection | undefined, what: string, failure: Failure): void {
-    this.stats.fail(failure.message, this.ports.clock.now());
+    const isLost = failure.code === 'session-lost' || failure.code === 'unreachable';
+    // The end of a connection counts once, however many requests were on it.
+    const isCounted = connection?.end !== undefined || (connection && isLost && this.isShared);
+    if (!isCounted) this.stats.fail(failure.message, this.ports.clock.now());
     this.ports.onLine(this, `${what} failed: ${failure.message}`);
     if (!connection) return;
-    const isLost = failure.code === 'session-lost' || failure.code === 'unreachable';
     if (connection !== this.connection) {
       // That of one client alone is made anew by its next request.
       if (isLost) this.clients.drop(connection);
