@@ -57,9 +57,17 @@ export function createManagement(gateway: Gateway): Management {
       return Object.fromEntries(enabled.map(backend => [backend.name, toolsOf(backend)]));
     },
     explainRoute: name => {
-      const { candidates, ...rest } = gateway.explainRoute(name);
+      const { candidates, goesTo, steps, ...rest } = gateway.explainRoute(name);
+      const chosen = candidates.find(({ backend }) => backend === goesTo);
       return {
         ...rest,
+        ...choice(
+          goesTo,
+          candidates.map(({ backend }) => backend),
+        ),
+        strategy_used: chosen?.strategy ?? null,
+        reason: steps.join(' '),
+        steps,
         candidates: candidates.map(({ originalName, wouldBeTried, ...candidate }) => ({
           ...candidate,
           original_name: originalName,
@@ -167,9 +175,20 @@ function urlOf({ kind, target }: BackendSnapshot): string | null {
   return kind === 'remote' ? target : null;
 }
 
+/** The older system's words for where a call went, and where else it could have gone. */
+function choice(backend: string | undefined, candidates: readonly string[]): Record<string, unknown> {
+  return { backend_name: backend ?? null, alternatives: candidates.filter(name => name !== backend) };
+}
+
 function describeDecision({ at, passedOver, attempts, ...decision }: Decision): Record<string, unknown> {
+  const failed = attempts.flatMap(({ backend, error }) => (error === undefined ? [] : `${backend}: ${error}`));
+  const others = passedOver.map(({ backend, reason }) => `${backend}: ${reason}`);
   return {
     ...decision,
+    ...choice(attempts.at(-1)?.backend, decision.candidates),
+    strategy_used: decision.strategy ?? null,
+    reason:
+      [...failed, ...others].join('; ') || (attempts.length > 0 ? 'it is the first candidate' : 'nobody was asked'),
     at: new Date(at).toISOString(),
     passed_over: passedOver.map(({ retryAt, ...each }) => ({
       ...each,

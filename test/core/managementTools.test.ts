@@ -92,7 +92,17 @@ describe('Management tools', () => {
         ['second', true, undefined],
       ],
     );
+    const inOlderWords = ({ backend_name, alternatives, strategy_used }: Record<string, unknown>) => ({
+      backend_name,
+      alternatives,
+      strategy_used,
+    });
+    const choice = { backend_name: 'second', alternatives: ['first'], strategy_used: 'capability' };
+    assert.deepEqual(inOlderWords(explained), choice);
+    assert.match(explained.reason, /second would get the call\./);
     const [decision] = await call('recent_calls', { limit: 1 });
+    assert.deepEqual(inOlderWords(decision), choice);
+    assert.equal(decision.reason, 'first: paused by the user');
     assert.equal(decision.name, 'db__echo');
     assert.deepEqual(decision.candidates, ['first', 'second']);
     assert.deepEqual(decision.passed_over, [{ backend: 'first', reason: 'paused by the user' }]);
@@ -127,6 +137,10 @@ describe('Management tools', () => {
     assert.deepEqual(await call('explain_route', { tool_name: 'list_backends' }), {
       name: 'list_backends',
       known: true,
+      backend_name: null,
+      alternatives: [],
+      strategy_used: null,
+      reason: 'It is a tool of the router itself.',
       steps: ['It is a tool of the router itself.'],
       candidates: [],
     });

@@ -11,6 +11,8 @@ export interface Explanation {
   readonly known: boolean;
   /** From the name to the order, in sentences. */
   readonly steps: readonly string[];
+  /** The backend that would get the call, now or once it is ready; undefined: none can take it. */
+  readonly goesTo?: string | undefined;
   /** In the order in which they would be tried. */
   readonly candidates: readonly {
     readonly backend: string;
@@ -67,6 +69,7 @@ export function explainTool(
         ? 'The tool says that repeating it is harmless: a call that failed is tried again.'
         : 'Repeating it may do harm: a call that may already have run is not tried again.',
     ],
+    goesTo: ready?.backend.name ?? starting?.[0],
     candidates: explained,
   };
 }
