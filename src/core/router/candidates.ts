@@ -41,6 +41,10 @@ export function findTool({ tools, toolAliases }: Catalog, name: string): Entry |
   return tools.get(name) ?? tools.get(toolAliases.get(name) ?? '');
 }
 
+export function findPrompt({ prompts, promptAliases }: Catalog, name: string): Entry | undefined {
+  return prompts.get(name) ?? prompts.get(promptAliases.get(name) ?? '');
+}
+
 /**
  * Name, pool, strategy and order of a tool call.
  * @returns undefined for a name that nobody can know

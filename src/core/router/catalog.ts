@@ -42,6 +42,8 @@ export interface Catalog {
   readonly linked: ReadonlyMap<string, string>;
   /** Other spellings of tool names, as the older systems wrote them (`ns.tool`, `ns::tool`, `backend::tool`) → exposed. */
   readonly toolAliases: ReadonlyMap<string, string>;
+  /** The same of prompts. */
+  readonly promptAliases: ReadonlyMap<string, string>;
 }
 
 /** A definition as a client of an era can take it: exactly as it is, but for what the other era alone knows. */
@@ -72,16 +74,18 @@ export function buildCatalog(backends: readonly Backend[], routing: RoutingConfi
     }),
     routing,
   );
+  const prompts = named(
+    backends.flatMap(backend => promptsOf(backend, routing)),
+    routing,
+  );
   return {
     linked,
     tools,
-    prompts: named(
-      backends.flatMap(backend => promptsOf(backend, routing)),
-      routing,
-    ),
+    prompts,
     resources,
     templates: located(backends, 'templates', 'uriTemplate'),
     toolAliases: aliasesOf(tools),
+    promptAliases: aliasesOf(prompts),
   };
 }
 
@@ -216,12 +220,12 @@ function byPriority<C extends Candidate>(candidates: readonly C[]): C[] {
 
 const separated = (namespace: string) => [`${namespace}.`, `${namespace}::`];
 
-function aliasesOf(tools: ReadonlyMap<string, Entry>): Map<string, string> {
+function aliasesOf(entries: ReadonlyMap<string, Entry>): Map<string, string> {
   const aliases = new Map<string, string>();
   const add = (aliasesOfOne: (entry: Entry) => Iterable<string>) => {
-    for (const entry of tools.values()) {
+    for (const entry of entries.values()) {
       for (const alias of aliasesOfOne(entry))
-        if (!tools.has(alias) && !aliases.has(alias)) aliases.set(alias, entry.exposedName);
+        if (!entries.has(alias) && !aliases.has(alias)) aliases.set(alias, entry.exposedName);
     }
   };
   const spelledWith = (prefixes: (backend: Backend) => readonly string[]) => (entry: Entry) =>

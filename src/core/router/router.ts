@@ -13,6 +13,7 @@ import type { Caller } from '../upstream/connection.ts';
 import { isInputRequired } from '../upstream/inputRequests.ts';
 import { verdictOf } from '../upstream/outcome.ts';
 import {
+  findPrompt,
   findTool,
   inOrder,
   isRepeatableOn,
@@ -116,13 +117,13 @@ export class Router {
     });
   }
 
-  /** `prompts/get`, by exposed name. */
+  /** `prompts/get`, by exposed name or one of its older spellings. */
   getPrompt(call: Call): Promise<Answer> {
     const name = asText(call.params.name);
     return this.route(call, {
       method: 'prompts/get',
       name,
-      select: () => this.harmless(this.ports.surroundings().catalog.prompts.get(name)?.candidates),
+      select: () => this.harmless(findPrompt(this.ports.surroundings().catalog, name)?.candidates),
       paramsFor: originalName => ({ ...call.params, name: originalName }),
       unknown: () => unknown('prompt', name, this.ports.surroundings().catalog.prompts.keys()),
       nobody: message => refusal(INTERNAL_ERROR, message),
@@ -154,8 +155,8 @@ export class Router {
     const key = isPrompt ? 'name' : 'uri';
     const name = asText(ref?.[key]);
     const entry = (): Entry | undefined => {
-      const { prompts, templates, resources } = this.ports.surroundings().catalog;
-      return isPrompt ? prompts.get(name) : (templates.get(name) ?? resources.get(name));
+      const { catalog } = this.ports.surroundings();
+      return isPrompt ? findPrompt(catalog, name) : (catalog.templates.get(name) ?? catalog.resources.get(name));
     };
     return this.route(call, {
       method: 'completion/complete',
@@ -371,7 +372,7 @@ export class Router {
     const surroundings = this.ports.surroundings();
     const { catalog, backends } = surroundings;
     if (backends.every(({ hasListed }) => hasListed)) return [];
-    if (findTool(catalog, name) || catalog.prompts.has(name) || catalog.resources.has(name)) return [];
+    if (findTool(catalog, name) || findPrompt(catalog, name) || catalog.resources.has(name)) return [];
     const unread = readings(name, surroundings).flatMap(({ pool }) => pool.filter(({ hasListed }) => !hasListed));
     const waits = unread.map(async backend => ((await backend.whenConnected(signal)) ? [] : [backend]));
     return (await Promise.all(waits)).flat();

@@ -29,6 +29,7 @@ export const EMPTY_CATALOG: Catalog = {
   templates: new Map(),
   linked: new Map(),
   toolAliases: new Map(),
+  promptAliases: new Map(),
 };
 
 export interface Reply {

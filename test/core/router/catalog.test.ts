@@ -79,6 +79,16 @@ describe('catalog', () => {
     );
   });
 
+  it('knows prompts by them too', () => {
+    const { promptAliases } = catalogOf([{ name: 'server', namespace: 'ns' }], {
+      server: { prompts: [{ name: 'p' }] },
+    });
+    assert.deepEqual(
+      [...promptAliases],
+      ['ns.p', 'ns::p', 'server::p'].map(alias => [alias, 'ns__p']),
+    );
+  });
+
   it('takes the namespace in lower case as well, in which it is shown', () => {
     const { toolAliases } = catalogOf([{ name: 'server', namespace: 'Ns' }], { server: tools('a.b', 'Q') });
     assert.deepEqual(
