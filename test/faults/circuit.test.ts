@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import type { Message } from '../support/bareClient.ts';
 import { eventually } from '../support/eventually.ts';
-import { fixtureCommand, httpFixture } from '../support/fixtures.ts';
+import { fixtureCommand, httpFixture, startHttpFixture } from '../support/fixtures.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { Ledger } from '../support/ledger.ts';
 
@@ -193,6 +193,27 @@ describe('Calls of backends that cannot answer', () => {
       /2 calls are in flight, as many as it may have, try again when one has ended/,
     );
     assert.equal(gateway.backend('alone').circuit.kind, 'closed');
+  });
+
+  test('are over at once when they are cancelled, while one that is starting is waited for after another has failed', async t => {
+    const gone = await startHttpFixture('servers/faulty.mjs');
+    const routes = [{ pattern: '*', strategy: 'path' }];
+    const gateway = await startGateway(t, {
+      backends: [
+        { name: 'gone', namespace: 'db', priority: 1, url: gone.url, type: 'http' },
+        { name: 'slow', namespace: 'db', priority: 2, routes, ...fixtureCommand('servers/hanging.mjs') },
+      ],
+      routing: { retry: { initial_backoff_seconds: 60, max_backoff_seconds: 60 } },
+    });
+    await gateway.reaches('gone', 'ready');
+    await gone.close();
+    const client = await gateway.client();
+    const call = client.start('tools/call', { name: 'db__look' });
+    call.answer.catch(() => {});
+    await eventually('the first to be found gone', () => gateway.backend('gone').state.kind === 'failed');
+    client.notify('notifications/cancelled', { requestId: call.id });
+    const decision = await eventually('the end of the call', () => gateway.gateway.recentCalls(1)[0]);
+    assert.equal(decision.outcome, 'cancelled');
   });
 
   test('count one failure when they go down with the process, however many there are', async t => {

@@ -383,6 +383,7 @@ export class Router {
   }
 
   private async pause(ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     const over = deferred();
     const timer = this.ports.clock.schedule(ms, over.resolve);
     signal.addEventListener('abort', () => over.resolve(), { once: true });
