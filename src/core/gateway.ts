@@ -143,6 +143,7 @@ export class Gateway implements Disposable {
         routing: this.config.routing,
       }),
       exposedTools: () => this.catalog.forClients.tools,
+      whenBegun: () => this.catalog.whenBegun(),
     });
     this.serving = new Serving({
       options,

@@ -27,6 +27,29 @@ function collectedLog(): { log: Logger; take: () => string[] } {
 /** Longer than a backend waits before it is first started again, jitter included. */
 const FIRST_RESTART_MS = 700;
 
+describe('A resource that nobody lists', () => {
+  const EVERYTHING = path.resolve('node_modules/@modelcontextprotocol/server-everything/dist/index.js');
+
+  test('is looked for with a backend that is only starting', async t => {
+    const gateway = await startGateway(t, { backends: [echo('one', '--name', 'late', '--delay', '300')] });
+    const client = await gateway.client();
+    const { result } = await client.request('resources/read', { uri: 'late://readme' });
+    assert.equal(result?.contents[0].uri, 'late://readme');
+  });
+
+  test('is unknown by its own code, whatever its only possible holder calls that', async t => {
+    const gateway = await startGateway(t, {
+      backends: [{ name: 'everything', command: process.execPath, args: [EVERYTHING] }],
+    });
+    await gateway.reaches('everything', 'ready');
+    const client = await gateway.client();
+    const uri = 'nope://x';
+    const { error } = await client.request('resources/read', { uri });
+    assert.deepEqual([error?.code, error?.data], [-32002, { uri }]);
+    assert.match(error?.message ?? '', /nope:\/\/x not found/, 'as the server said it');
+  });
+});
+
 describe('Gateway with backends that fail', () => {
   test('calls nothing for a client that has left while the first list was waited for', async t => {
     const ledger = new Ledger(t);

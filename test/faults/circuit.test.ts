@@ -127,6 +127,27 @@ describe('Calls of backends that cannot answer', () => {
     );
   });
 
+  test('go on to the fallback where the backend of the pattern has no such tool, and only there', async t => {
+    const gateway = await startGateway(t, {
+      backends: [
+        working('one', fallingBackTo('two')),
+        { name: 'two', ...fixtureCommand('servers/echo.mjs') },
+        { name: 'three', ...fixtureCommand('servers/echo.mjs') },
+      ],
+    });
+    for (const name of ['one', 'two', 'three']) await gateway.reaches(name, 'ready');
+    const client = await gateway.client();
+    assert.equal(Number(textOf(await client.callTool('one__pid'))), await gateway.pidOf('two'));
+    const [decision] = gateway.gateway.recentCalls(1);
+    assert.deepEqual(
+      decision?.attempts.map(({ backend }) => backend),
+      ['one', 'two'],
+    );
+    // Nobody after it: then it is what the backend says.
+    const { error } = await client.callTool('one__nobody_has_it');
+    assert.deepEqual([error?.code, error?.message], [-32602, 'Unknown tool: nobody_has_it']);
+  });
+
   test('reach a backend by the path alone, listed or not, where its route says so', async t => {
     const routes = [{ pattern: 'hidden_*', strategy: 'path' }];
     const gateway = await startGateway(t, { backends: [working('one', { routes })] });

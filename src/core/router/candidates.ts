@@ -141,9 +141,18 @@ function standing(backend: Backend, turns: Turns): Pickable {
 }
 
 /** Whether repeating a call that a backend may have run is harmless by its own account; undefined: it lists no such tool. */
-export function isRepeatableOn({ backend, originalName }: Candidate): boolean | undefined {
-  const definition = backend.lists.tools.find(({ name }) => name === originalName);
+export function isRepeatableOn(candidate: Candidate): boolean | undefined {
+  const definition = toolOf(candidate);
   return definition && isRepeatable({ definition });
+}
+
+/** Whether a candidate says itself that it has the tool. */
+export function listsTool(candidate: Candidate): boolean {
+  return toolOf(candidate) !== undefined;
+}
+
+function toolOf({ backend, originalName }: Candidate) {
+  return backend.lists.tools.find(({ name }) => name === originalName);
 }
 
 function isRepeatable({ definition }: Pick<Entry, 'definition'>): boolean {

@@ -4,7 +4,7 @@ import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import { asText, isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
-import type { Answer, Params } from '../base/peer.ts';
+import type { Answer, Params, RpcError } from '../base/peer.ts';
 import { INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, refusal } from '../base/rpcErrors.ts';
 import { Backoff } from '../health/backoff.ts';
 import type { Permit } from '../health/circuitBreaker.ts';
@@ -17,6 +17,7 @@ import {
   findTool,
   inOrder,
   isRepeatableOn,
+  listsTool,
   readings,
   type Surroundings,
   selectForTool,
@@ -56,6 +57,10 @@ interface Routing {
   readonly paramsFor: (originalName: string) => Params;
   /** Whether a candidate says itself that a call of it may be repeated; undefined: it does not say. */
   readonly isRepeatableOn?: (candidate: Candidate) => boolean | undefined;
+  /** Whether a candidate was chosen by no more than a pattern, so that it need not have what is asked for. */
+  readonly isGuess?: (candidate: Candidate) => boolean;
+  /** An error as this client is to see it; by default as it is. */
+  readonly rejection?: (error: RpcError) => RpcError;
   /** A result as this client is to see it; by default with URIs and ids exposed. */
   readonly exposed?: (backend: Backend, result: Params) => Params;
   readonly unknown: () => Answer;
@@ -63,6 +68,8 @@ interface Routing {
 }
 
 const RETRY_JITTER = 0.2;
+/** What servers say to a tool that they do not have. */
+const MEANS_UNKNOWN: ReadonlySet<unknown> = new Set([METHOD_NOT_FOUND, INVALID_PARAMS]);
 /** Each costs a request. */
 const MAX_LISTED_TASKS = 100;
 
@@ -74,6 +81,8 @@ export interface RouterPorts {
   surroundings(): Surroundings;
   /** Tools as clients see them, the router's own included. */
   exposedTools(): ReadonlyMap<string, Entry>;
+  /** Resolves at once, but right after the start, when backends have a moment to tell what they have. */
+  whenBegun(): Promise<unknown>;
   /** There is another of the {@link Router.decisions}. */
   onDecision(decision: Decision): void;
   /** Undefined: nobody looks at traces. */
@@ -111,6 +120,7 @@ export class Router {
       select: () => selectForTool(name, this.ports.surroundings(), this.turns),
       paramsFor: originalName => ({ ...call.params, name: originalName }),
       isRepeatableOn,
+      isGuess: candidate => !listsTool(candidate),
       unknown: () => unknown('tool', name, this.ports.exposedTools().keys()),
       // To the model a missing backend is a failed tool, which it can react to.
       nobody: message => ({ kind: 'result', result: { isError: true, content: [{ type: 'text', text: message }] } }),
@@ -131,25 +141,35 @@ export class Router {
   }
 
   /** `resources/read`, `resources/subscribe` and `resources/unsubscribe`, by exposed URI. */
-  ofResource(method: 'resources/read' | 'resources/subscribe' | 'resources/unsubscribe', call: Call): Promise<Answer> {
+  async ofResource(
+    method: 'resources/read' | 'resources/subscribe' | 'resources/unsubscribe',
+    call: Call,
+  ): Promise<Answer> {
     const uri = asText(call.params.uri);
     let original = uri;
+    // A URI does not say whose it is: whoever has not told yet may have it.
+    await this.ports.whenBegun();
+    const isListed = this.holdersOf(uri) !== undefined;
     return this.route(call, {
       method,
       name: uri,
-      select: () => this.harmless(this.holdersOf(uri)),
+      select: () => this.harmless(this.holdersOf(uri) ?? this.onlyHolderOf(uri)),
       paramsFor: originalUri => {
         original = originalUri;
         return { ...call.params, uri: originalUri };
       },
       exposed: (backend, result) => this.ports.exposure.result(backend, result, { original, uri }),
+      // What nobody lists and its only possible holder does not take is unknown, in whatever words that one says so.
+      rejection: error =>
+        isListed || error.code !== INVALID_PARAMS ? error : { data: { uri }, ...error, code: RESOURCE_NOT_FOUND },
       unknown: () => refusal(RESOURCE_NOT_FOUND, `Unknown resource: ${uri}`, { uri }),
       nobody: message => refusal(INTERNAL_ERROR, message),
     });
   }
 
   /** `completion/complete`, by the prompt or resource template that it refers to. */
-  complete(call: Call): Promise<Answer> {
+  async complete(call: Call): Promise<Answer> {
+    await this.ports.whenBegun();
     const ref = call.params.ref as Params | undefined;
     const isPrompt = ref?.type === 'ref/prompt';
     const key = isPrompt ? 'name' : 'uri';
@@ -235,7 +255,8 @@ export class Router {
 
   /** Nobody is subscribed to an exposed URI any more: its backends need not tell of it. */
   leaveResource(uri: string): void {
-    for (const { backend, originalName } of this.holdersOf(uri) ?? []) backend.unsubscribe(originalName);
+    for (const { backend, originalName } of this.holdersOf(uri) ?? this.onlyHolderOf(uri) ?? [])
+      backend.unsubscribe(originalName);
   }
 
   /** The path of every request, in the order it travels it. */
@@ -258,7 +279,7 @@ export class Router {
     if (!selection) return conclude('rejected', request.unknown());
     // What a backend asked in mid-call is answered to that one.
     const pin = call.caller.client.era === 'modern' ? pinIn(call.params.requestState) : undefined;
-    const candidates = selection.candidates.filter(({ backend }) => !pin || backend.name === pin.backend);
+    let candidates = selection.candidates.filter(({ backend }) => !pin || backend.name === pin.backend);
     if (candidates.length === 0 && pin) return conclude('rejected', refusal(INVALID_PARAMS, 'Unknown requestState'));
     record.candidates = candidates;
     // Calls that come at once are not all to see the same one first.
@@ -303,8 +324,17 @@ export class Router {
             result: this.exposed(candidate.backend, outcome.result, request, call.caller),
           });
         case 'rejected':
+          // Who was asked by a pattern alone need not have the tool; the next one may.
+          if (candidates.length > 1 && request.isGuess?.(candidate) && MEANS_UNKNOWN.has(outcome.error.code)) {
+            tried.delete(candidate.backend);
+            candidates = candidates.filter(other => other !== candidate);
+            break;
+          }
           this.ports.clients.ownElicitations(outcome.error, candidate.backend, call.caller.sessionId);
-          return conclude('rejected', { kind: 'error', error: outcome.error });
+          return conclude('rejected', {
+            kind: 'error',
+            error: request.rejection?.(outcome.error) ?? outcome.error,
+          });
         case 'cancelled':
           return conclude('cancelled', refusal(INTERNAL_ERROR, 'cancelled'));
         case 'failed':
@@ -398,13 +428,12 @@ export class Router {
     return { isRepeatable: true, candidates: inOrder(candidates, routing, this.turns) };
   }
 
-  /** Who can serve a URI: who lists it, whose template it matches, or else the only one that has resources at all. */
+  /** Who can serve a URI: who lists it, or whose template it matches. */
   private holdersOf(uri: string): readonly Candidate[] | undefined {
-    const { catalog, backends } = this.ports.surroundings();
+    const { catalog } = this.ports.surroundings();
     const { exposure } = this.ports;
     const listed = catalog.resources.get(exposure.listedAs(uri));
     if (listed) return listed.candidates;
-    const holders = backends.filter(({ about }) => about && 'resources' in about.capabilities);
     const unlisted = exposure.unlisted(uri);
     // A URI of a namespace is nobody else's, whatever templates others have.
     const original = unlisted?.original ?? uri;
@@ -412,9 +441,18 @@ export class Router {
       if ((unlisted && unlisted.namespace !== pool) || !matchesTemplate(name, original)) continue;
       return candidates.map(({ backend }) => ({ backend, originalName: original }));
     }
+    return undefined;
+  }
+
+  /** Who alone could serve a URI that nobody lists: those of its namespace, or the only one that has resources at all. */
+  private onlyHolderOf(uri: string): readonly Candidate[] | undefined {
+    const holders = this.ports
+      .surroundings()
+      .backends.filter(({ about }) => about && 'resources' in about.capabilities);
+    const unlisted = this.ports.exposure.unlisted(uri);
     if (unlisted) {
       const own = holders.filter(({ config }) => exposedNamespace(config.namespace) === unlisted.namespace);
-      return own.map(backend => ({ backend, originalName: original }));
+      return own.map(backend => ({ backend, originalName: unlisted.original }));
     }
     return holders.length === 1 ? holders.map(backend => ({ backend, originalName: uri })) : undefined;
   }
