@@ -135,10 +135,11 @@ function parseYaml(text: string): ParsedText {
   const document = parseDocument(text, { merge: true, uniqueKeys: false, prettyErrors: false, logLevel: 'error' });
   const [error] = document.errors;
   if (error) {
-    const reason =
-      error.code === 'MULTIPLE_DOCS'
-        ? 'the file holds more than one document'
-        : `the file is not valid YAML: ${error.message}`;
+    const reasons: Readonly<Record<string, string>> = {
+      MULTIPLE_DOCS: 'the file holds more than one document',
+      RESOURCE_EXHAUSTION: 'the file is nested too deeply',
+    };
+    const reason = reasons[error.code] ?? `the file is not valid YAML: ${error.message}`;
     return broken({ start: error.pos[0], end: error.pos[1] }, reason);
   }
   const reader = new YamlReader(document);

@@ -325,6 +325,12 @@ describe('a file that is wrong as a whole has one clear message', () => {
     });
   }
 
+  test('the file is nested too deeply for the parser, wherever that gives up', () => {
+    const [first, ...others] = findings(parse(`backends: ${'['.repeat(20_000)}${']'.repeat(20_000)}`));
+    assert.match(first ?? '', /^error 1:\d+: the file is nested too deeply$/);
+    assert.deepEqual(others, []);
+  });
+
   test('a wrong value from outside the file is told as such', () => {
     const result = parse('backends: []', { base: { request_timeout_seconds: 0 } });
     assert.deepEqual(findings(result), [
