@@ -12,6 +12,7 @@ export type Report = (severity: Problem['severity'], span: Span, message: string
  * The tree as the schema's output, or undefined after reporting what is wrong. Unknown keys are warnings and left out.
  * @param place where to point when the whole is wrong or lacks something
  * @param complete may change the plain value, once it is known to be good, before defaults are filled in
+ * @param written the schema of what the file's author may write, where the tree is a translation of that
  */
 export function check<S extends z.ZodType>(
   schema: S,
@@ -19,6 +20,7 @@ export function check<S extends z.ZodType>(
   place: Span,
   report: Report,
   complete: (plain: Record<string, unknown>) => unknown = plain => plain,
+  written: z.ZodType = schema,
 ): z.output<S> | undefined {
   const plain = plainValue(node);
   const issues = schema.safeParse(plain).error?.issues ?? [];
@@ -28,7 +30,7 @@ export function check<S extends z.ZodType>(
     const path = issue.path.map(String);
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys) {
-        const hint = didYouMean(key, keysAt(schema, path));
+        const hint = didYouMean(key, keysOf(partAt(written, path)));
         const found = find(node, [...path, key], place);
         report('warning', found.keySpan, `unknown key ${found.label}${hint}`);
         removeKey(plain, path, key);
@@ -36,7 +38,7 @@ export function check<S extends z.ZodType>(
     } else {
       isWrong = true;
       const found = find(node, path, place);
-      report('error', found.span, `${found.label || 'this'} ${describe(issue, found.node)}`);
+      report('error', found.span, `${found.label || 'this'} ${describe(issue, found.node, partAt(written, path))}`);
     }
   }
   if (isWrong) return undefined;
@@ -98,15 +100,18 @@ function removeKey(plain: unknown, path: readonly string[], key: string): void {
   delete parent[key];
 }
 
-/** The keys that the schema knows at a path. */
-function keysAt(schema: z.ZodType, path: readonly string[]): string[] {
+/** What a schema says of the value at a path; undefined where it says nothing. */
+function partAt(schema: z.ZodType, path: readonly string[]): unknown {
   let current: unknown = unwrapped(schema);
   for (const step of path) {
     if (current instanceof z.ZodArray) current = unwrapped(current.element);
     else if (current instanceof z.ZodObject) current = unwrapped(current.shape[step]);
+    else return undefined;
   }
-  return current instanceof z.ZodObject ? Object.keys(current.shape) : [];
+  return current;
 }
+
+const keysOf = (part: unknown) => (part instanceof z.ZodObject ? Object.keys(part.shape) : []);
 
 function unwrapped(schema: unknown): unknown {
   const isWrapper =
@@ -124,15 +129,16 @@ const EXPECTED: Readonly<Record<string, string>> = {
 };
 
 /** What is wrong with a value, as the end of a sentence that begins with its key. */
-function describe(issue: z.core.$ZodIssue, node: ConfigNode | undefined): string {
+function describe(issue: z.core.$ZodIssue, node: ConfigNode | undefined, part: unknown): string {
   if (!node) return 'is missing';
   switch (issue.code) {
     case 'invalid_type':
       if (issue.expected === 'int') return 'must be a whole number';
       return `must be ${EXPECTED[issue.expected] ?? issue.expected}, not ${kindOf(node)}`;
     case 'invalid_value': {
-      const hint = node.kind === 'scalar' ? didYouMean(node.source, issue.values.map(String)) : '';
-      const values = issue.values.map(value => JSON.stringify(value));
+      const known = part instanceof z.ZodEnum ? part.options : issue.values;
+      const hint = node.kind === 'scalar' ? didYouMean(node.source, known.map(String)) : '';
+      const values = known.map(value => JSON.stringify(value));
       return `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}${hint}`;
     }
     case 'too_small':

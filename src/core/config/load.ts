@@ -12,6 +12,8 @@ import {
   type BackendEntry,
   backendSchema,
   type Config,
+  entryOfListSchema,
+  entryOfMapSchema,
   fileSchema,
   type Launch,
   type RoutingConfig,
@@ -263,10 +265,12 @@ function readEntry({ shape }: Outline, raw: RawEntry, options: LoadOptions, repo
   for (const loser of losers)
     report('warning', loser.keySpan, `${loser.key} is ignored, because ${winner?.key} is given`);
   const { base, overrides } = options;
-  return check(backendSchema, node, raw.place, report, plain => ({
+  const withDefaults = (plain: Record<string, unknown>) => ({
     ...plain,
     health_check: layered(base?.health_check, overrides?.health_check, plain.health_check),
-  }));
+  });
+  const written = shape === 'backends' ? entryOfListSchema : entryOfMapSchema;
+  return check(backendSchema, node, raw.place, report, withDefaults, written);
 }
 
 /** An entry with `enabled` as it was set while running. */

@@ -142,6 +142,9 @@ export const ignoredKeys = {
   map: { name: ignored, port: ignoredPort, encoding: ignored, encoding_error_handler: ignored, autoApprove: ignored },
 };
 
+/** One entry of `backends:`, with what is ignored in it. */
+export const entryOfListSchema = backendSchema.extend(ignoredKeys.list);
+
 /** One entry of `mcpServers:` or `servers:`. */
 export const entryOfMapSchema = backendSchema.omit({ name: true }).extend({
   ...ignoredKeys.map,
@@ -156,7 +159,7 @@ export const entryOfMapSchema = backendSchema.omit({ name: true }).extend({
 /** The whole file, for the JSON schema; reading goes entry by entry, so that one bad entry spoils no other. */
 export const fileSchema = z.strictObject({
   $schema: z.string().optional().describe('Address of this schema, for the editor.'),
-  backends: z.array(backendSchema.extend(ignoredKeys.list)).optional().describe('The backends, as a list.'),
+  backends: z.array(entryOfListSchema).optional().describe('The backends, as a list.'),
   mcpServers: z
     .record(z.string(), entryOfMapSchema)
     .optional()

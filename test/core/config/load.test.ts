@@ -500,6 +500,17 @@ extra: 1
     );
   });
 
+  test('in a map, with its own words for what was probably meant', () => {
+    const entry = { command: 'x', dsabled: true, envfil: 'y', autoAprove: [] };
+    const result = parse(`{"mcpServers": {\n"a": ${JSON.stringify(entry)},\n"b": {"command": "x", "type": "stido"}}}`);
+    assert.deepEqual(findings(result), [
+      'warning 2:21: unknown key dsabled; did you mean "disabled"?',
+      'warning 2:36: unknown key envfil; did you mean "env_file"?',
+      'warning 2:49: unknown key autoAprove; did you mean "autoApprove"?',
+      'error 3:31: type must be "stdio", "http", "streamable-http", "sse" or "auto"; did you mean "stdio"?',
+    ]);
+  });
+
   test('separators that clients refuse, addresses that are not used, variables that are none', () => {
     const result = parse(`
 backends:
