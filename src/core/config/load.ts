@@ -171,7 +171,9 @@ function readBackends(
   options: LoadOptions,
   log: ProblemLog,
 ): Pick<Config, 'backends' | 'rejected'> {
-  const entries = entriesOf(outline).map(raw => readBackend(outline, raw, routing, file, options, log));
+  // A variable without a value is told with the rest of its entry.
+  const raws = entriesOf(outline, written => resolveVariables(written, options, () => {}));
+  const entries = raws.map(raw => readBackend(outline, raw, routing, file, options, log));
   const backends = entries.flatMap(({ config }) => config ?? []);
   for (const entry of entries) checkFallbacks(entry, outline, entries, options.others ?? []);
   const rejected = entries.flatMap(({ raw, config, errors: [first] }) =>

@@ -71,10 +71,20 @@ export function outlineOf(root: ConfigNode | undefined): OutlineResult {
   return { kind: 'outline', outline: { shape, holder, rest } };
 }
 
-/** The backends of a file in its order; nothing is checked yet. */
-export function entriesOf({ holder: { value } }: Outline): RawEntry[] {
+/**
+ * The backends of a file in its order; nothing is checked yet.
+ * @param resolve gives what is written as a name its variables' values; without it, names are as written
+ */
+export function entriesOf(
+  { holder: { value } }: Outline,
+  resolve: (written: ConfigNode) => ConfigNode = written => written,
+): RawEntry[] {
   const entries =
-    value.kind === 'list' ? value.items.map(entryOfList) : value.kind === 'map' ? entriesOfMap(value) : [];
+    value.kind === 'list'
+      ? value.items.map(item => entryOfList(item, resolve))
+      : value.kind === 'map'
+        ? entriesOfMap(value)
+        : [];
   const taken = new Set<string>();
   return entries.map((entry, index) => {
     const isFirst = entry.name !== undefined && !taken.has(entry.name);
@@ -83,11 +93,12 @@ export function entriesOf({ holder: { value } }: Outline): RawEntry[] {
   });
 }
 
-function entryOfList(node: ConfigNode): Omit<RawEntry, 'id'> {
+function entryOfList(node: ConfigNode, resolve: (written: ConfigNode) => ConfigNode): Omit<RawEntry, 'id'> {
   const name = entryOf(node, 'name');
+  const resolved = name && resolve(name.value);
   const first = node.kind === 'map' ? node.entries.find(entry => !entry.inherited) : undefined;
   const place = name && !name.inherited && !node.alias ? visibleSpan(name) : (first?.keySpan ?? node);
-  const text = name?.value.kind === 'scalar' && typeof name.value.value === 'string' ? name.value.value : undefined;
+  const text = resolved?.kind === 'scalar' && typeof resolved.value === 'string' ? resolved.value : undefined;
   return { name: text, place, foreignKey: undefined, node, isBorrowed: node.alias === true };
 }
 

@@ -434,6 +434,19 @@ backends:
     );
   });
 
+  test('names are compared with the values of their variables', () => {
+    const result = parse(`
+backends:
+  - { name: "\${env:REGION}", command: x, routes: [{ pattern: "*", fallback_to: "\${env:REGION}-2" }] }
+  - { name: eu, command: y }
+  - { name: eu-2, command: z }
+`);
+    assert.deepEqual(findings(result), [
+      'error 4:13: the name "eu" is taken by an earlier backend; this one is left out',
+    ]);
+    assert.deepEqual(result.ok && result.config.backends.map(({ name }) => name), ['eu', 'eu-2']);
+  });
+
   test('in a map too, where a name can be given twice and translated keys keep their names', () => {
     const result = parse(`{
   "mcpServers": {
