@@ -175,7 +175,8 @@ function readBackends(
   const raws = entriesOf(outline, written => resolveVariables(written, options, () => {}));
   const entries = raws.map(raw => readBackend(outline, raw, routing, file, options, log));
   const backends = entries.flatMap(({ config }) => config ?? []);
-  for (const entry of entries) checkFallbacks(entry, outline, entries, options.others ?? []);
+  const byId = new Map(entries.map(entry => [entry.raw.id, entry]));
+  for (const entry of entries) checkFallbacks(entry, outline, byId, options.others ?? []);
   const rejected = entries.flatMap(({ raw, config, errors: [first] }) =>
     first ? [{ name: raw.id, namespace: config?.namespace ?? raw.id, message: formatProblem(first) }] : [],
   );
@@ -223,7 +224,7 @@ function readBackend(
 function checkFallbacks(
   { raw, config, report }: ReadBackend,
   { shape }: Outline,
-  all: readonly ReadBackend[],
+  all: ReadonlyMap<string, ReadBackend>,
   others: readonly string[],
 ): void {
   const routes = entryOf(toNative(shape, raw), 'routes')?.value;
@@ -231,9 +232,9 @@ function checkFallbacks(
     if (fallback_to === undefined) continue;
     const route = routes?.kind === 'list' ? routes.items[index] : undefined;
     const place = (route && entryOf(route, 'fallback_to')?.value) ?? raw.place;
-    const names = [...all.map(each => each.raw.id), ...others];
-    if (!names.includes(fallback_to)) {
-      report('error', place, `fallback_to: there is no backend "${fallback_to}"${didYouMean(fallback_to, names)}`);
+    if (!all.has(fallback_to) && !others.includes(fallback_to)) {
+      const hint = didYouMean(fallback_to, [...all.keys(), ...others]);
+      report('error', place, `fallback_to: there is no backend "${fallback_to}"${hint}`);
     } else if (leadsTo(fallback_to, raw.id, all)) {
       report('error', place, `fallback_to: "${fallback_to}" leads back to "${raw.id}", so a call would never end`);
     }
@@ -241,15 +242,16 @@ function checkFallbacks(
 }
 
 /** Whether following `fallback_to` from one backend can come to another. What was found to be wrong before leads nowhere. */
-function leadsTo(from: string, to: string, all: readonly ReadBackend[]): boolean {
+function leadsTo(from: string, to: string, all: ReadonlyMap<string, ReadBackend>): boolean {
   const seen = new Set<string>();
   const next = [from];
   for (const name of next) {
     if (name === to) return true;
     if (seen.has(name)) continue;
     seen.add(name);
-    const found = all.find(({ raw, errors }) => raw.id === name && errors.length === 0);
-    next.push(...(found?.config?.routes ?? []).flatMap(({ fallback_to }) => fallback_to ?? []));
+    const found = all.get(name);
+    if (found?.errors.length === 0)
+      next.push(...(found.config?.routes ?? []).flatMap(route => route.fallback_to ?? []));
   }
   return false;
 }

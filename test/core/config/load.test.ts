@@ -581,6 +581,13 @@ describe('fallback_to', () => {
     assert.deepEqual(result.ok && result.config.backends.map(({ name }) => name), ['replica']);
   });
 
+  test('are followed in no time where there are many', () => {
+    const many = Array.from({ length: 2000 }, (_, index): [string, string?] => [`b${index}`, `b${index + 1}`]);
+    const start = performance.now();
+    assert.deepEqual(findings(parse(text(...many, ['b2000']))), []);
+    assert.ok(performance.now() - start < 8000);
+  });
+
   test('must come to an end: one of a loop is told, and left out', () => {
     const result = parse(text(['a', 'b'], ['b', 'c'], ['c', 'a']));
     assert.deepEqual(findings(result), ['error 4:63: fallback_to: "b" leads back to "a", so a call would never end']);
