@@ -51,7 +51,7 @@ export function suggestName(entry: Entry, taken: readonly string[]): string {
 
 /** Why a name cannot be used; undefined if it can. */
 export function refusalOfName(name: string, taken: readonly string[]): string | undefined {
-  if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) return 'Up to 64 letters, digits, "-" and "_".';
+  if (!/^[A-Za-z0-9_-]+$/.test(name)) return 'Only letters, digits, "-" and "_".';
   return taken.includes(name) ? `There is a backend "${name}" already.` : undefined;
 }
 

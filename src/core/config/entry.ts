@@ -20,8 +20,7 @@ export function nativeEntry(name: string, entry: unknown): Entry {
   const result = outlineOf(parsed.kind === 'parsed' ? parsed.root : undefined);
   const [raw] = result.kind === 'outline' ? entriesOf(result.outline) : [];
   if (raw?.node.kind !== 'map') throw new UserError('the entry must be an object with a "command", "url" or "source"');
-  if (raw.foreignKey !== undefined)
-    throw new UserError('the name must have only letters, digits, "-" and "_", and at most 64 of them');
+  if (raw.foreignKey !== undefined) throw new UserError('the name must have only letters, digits, "-" and "_"');
   return { ...(plainValue(toNative('mcpServers', raw)) as JsonObject), name };
 }
 

@@ -187,7 +187,7 @@ function problemsOf(entry: Readonly<Record<string, unknown>>): Readonly<Record<P
 /** A name that a backend can have, also for a list's, which may have any text. */
 function nameOf({ name, id }: RawEntry): string {
   const fit = (name ?? id).replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '');
-  return fit.slice(0, 64) || 'server';
+  return fit || 'server';
 }
 
 /** Makes what is relative to the file's project, or to the file, mean the same from anywhere. */

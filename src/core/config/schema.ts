@@ -10,10 +10,7 @@ const atLeastOneSecond = z.number().min(1).max(MAX_SECONDS);
 const text = z.string().min(1);
 /** Numbers and booleans are taken as they are written: only text can be meant. */
 const anyText = z.string().meta({ type: ['string', 'number', 'boolean'] });
-const identifier = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]+$/, 'must have only letters, digits, "-" and "_"')
-  .max(64);
+const identifier = z.string().regex(/^[A-Za-z0-9_-]+$/, 'must have only letters, digits, "-" and "_"');
 const globs = z.array(text.max(256));
 
 const strategySchema = z.enum(['path', 'capability', 'fallback']);

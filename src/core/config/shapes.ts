@@ -113,16 +113,12 @@ function entriesOfMap({ entries }: MapNode): Omit<RawEntry, 'id'>[] {
 
 /** A name of ours for each key of a map: the key itself where it can be, otherwise a unique likeness of it. */
 function namesForKeys(keys: readonly string[]): Map<string, string> {
-  const isName = (key: string) => /^[A-Za-z0-9_-]{1,64}$/.test(key);
+  const isName = (key: string) => /^[A-Za-z0-9_-]+$/.test(key);
   const taken = new Set(keys.filter(isName));
   const names = new Map<string, string>();
   for (const key of keys) {
     if (isName(key) || names.has(key)) continue;
-    const stem =
-      key
-        .replace(/[^A-Za-z0-9_-]+/g, '-')
-        .replace(/^-+|-+$/g, '')
-        .slice(0, 60) || 'server';
+    const stem = key.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '') || 'server';
     let name = stem;
     for (let count = 2; taken.has(name); count++) name = `${stem}-${count}`;
     taken.add(name);

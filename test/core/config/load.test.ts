@@ -97,6 +97,18 @@ mcpServers:
     ]);
   });
 
+  test('names may be of any length', () => {
+    const long = 'n'.repeat(200);
+    const { backends } = config(`mcpServers: { ${long}: { command: x }, b: { command: x, namespace: ${long} } }`);
+    assert.deepEqual(
+      backends.map(({ name, namespace }) => [name, namespace]),
+      [
+        [long, long],
+        ['b', long],
+      ],
+    );
+  });
+
   test('YAML merges and aliases are followed, and what a map says itself wins', () => {
     const { backends } = config(`
 backends:

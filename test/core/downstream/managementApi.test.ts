@@ -193,7 +193,7 @@ describe('POST /mcp_servers', () => {
     assert.match(dying, /bad option: --no-such-flag/);
     assert.deepEqual(others, {
       first: 'Backend already exists: first',
-      'a b': 'the name must have only letters, digits, "-" and "_", and at most 64 of them',
+      'a b': 'the name must have only letters, digits, "-" and "_"',
       empty: 'has neither command, url nor source',
       wrong: 'priority must be at least 0',
       text: 'the entry must be an object with a "command", "url" or "source"',
