@@ -6,8 +6,9 @@ import type {
   Transport,
 } from '@modelcontextprotocol/server';
 import { deferred } from './async.ts';
+import { hasEnvelope, openEnvelope } from './envelope.ts';
 import { messageOf } from './errors.ts';
-import { isObject } from './json.ts';
+import { asText, isObject } from './json.ts';
 import { INTERNAL_ERROR } from './rpcErrors.ts';
 
 export type Params = Record<string, unknown>;
@@ -72,6 +73,17 @@ export interface PeerRequest {
 
 const CANCELLED = 'notifications/cancelled';
 
+/** Why a request was given up, in the words of the side that did: all but the id of its `notifications/cancelled`. */
+export class CancelledError extends Error {
+  override readonly name = 'CancelledError';
+  readonly words: Params;
+
+  constructor(words: Params) {
+    super(words.reason === undefined ? 'cancelled' : asText(words.reason));
+    this.words = hasEnvelope(words) ? openEnvelope(words).params : words;
+  }
+}
+
 /**
  * One side of a JSON-RPC 2.0 conversation, over any transport of the SDK. Both sides of the router are one of these.
  *
@@ -126,7 +138,7 @@ export class Peer {
     this.asked.set(id, settled.resolve);
     const cancel = () => {
       if (!this.settle(id, { kind: 'cancelled' }) || endsByStream) return;
-      this.notify(CANCELLED, { requestId: id, reason: messageOf(signal.reason) }, relatedRequestId);
+      this.notify(CANCELLED, { ...wordsOf(signal.reason), requestId: id }, relatedRequestId);
     };
     signal.addEventListener('abort', cancel, { once: true });
     this.transport
@@ -167,8 +179,8 @@ export class Peer {
     } else if ('id' in message) {
       void this.answer(message, relatedId);
     } else if (message.method === CANCELLED) {
-      const { requestId, reason } = message.params ?? {};
-      this.answering.get(requestId as RequestId)?.abort(reason);
+      const { requestId, ...words } = message.params ?? {};
+      this.answering.get(requestId as RequestId)?.abort(new CancelledError(words));
     } else {
       this.ports.onNotification(message.method, message.params, relatedId);
     }
@@ -204,6 +216,11 @@ export class Peer {
     for (const request of this.answering.values()) request.abort('the session ended');
     this.ports.onClose();
   }
+}
+
+/** What the other side is told of giving up: who only passes it on adds nothing. */
+function wordsOf(reason: unknown): Params {
+  return reason instanceof CancelledError ? reason.words : { reason: messageOf(reason) };
 }
 
 /** The id of ours that an answer bears; some servers give a number back as a string. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { deferred } from '../../../src/core/base/async.ts';
-import { type Answer, Peer, type PeerPorts, type PeerRequest } from '../../../src/core/base/peer.ts';
+import { type Answer, CancelledError, Peer, type PeerPorts, type PeerRequest } from '../../../src/core/base/peer.ts';
 import { ScriptedTransport } from '../../support/scriptedTransport.ts';
 
 const NEVER = new AbortController().signal;
@@ -113,6 +113,22 @@ describe('A peer that gives a request up', () => {
     assert.deepEqual(troubles, []);
   });
 
+  for (const words of [{}, { reason: '' }, { reason: 7, _meta: { kept: [null] }, odd: true }])
+    it(`on behalf of another says what that one has said, as ${JSON.stringify(words)}`, async () => {
+      const { transport, ask } = await peer();
+      const abort = new AbortController();
+      const asked = ask({ signal: abort.signal });
+      abort.abort(new CancelledError(words));
+      await asked;
+      assert.deepEqual(transport.of('notifications/cancelled')[0]?.params, { ...words, requestId: 1 });
+    });
+
+  it('passes on no envelope of the modern era', () => {
+    const version = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
+    const { words } = new CancelledError({ reason: 'why', _meta: { ...version, kept: 1 } });
+    assert.deepEqual(words, { reason: 'why', _meta: { kept: 1 } });
+  });
+
   it('says nothing where the end of the stream says it', async () => {
     const { transport, ask } = await peer();
     const abort = new AbortController();
@@ -174,16 +190,16 @@ describe('What a peer is asked', () => {
     });
     transport.say({ id: 3, method: 'm' });
     transport.say({ id: 4, method: 'm' });
-    transport.say({ method: 'notifications/cancelled', params: { requestId: 3, reason: 'why' } });
+    transport.say({ method: 'notifications/cancelled', params: { requestId: 3, reason: 'why', _meta: { kept: 1 } } });
     transport.say({ method: 'notifications/cancelled', params: { requestId: 'unknown' } });
     transport.say({ method: 'notifications/cancelled' });
     answer.resolve({ kind: 'result', result: {} });
     await turn();
     assert.deepEqual(
-      signals.map(({ aborted, reason }) => [aborted, reason]),
+      signals.map(({ aborted, reason }) => [aborted, reason?.message, reason?.words]),
       [
-        [true, 'why'],
-        [false, undefined],
+        [true, 'why', { reason: 'why', _meta: { kept: 1 } }],
+        [false, undefined, undefined],
       ],
     );
     assert.deepEqual(
