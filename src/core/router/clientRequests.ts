@@ -42,8 +42,12 @@ const MAX_ELICITATIONS = 100;
 export class ClientRequests {
   private readonly sessions = new Map<string, ClientSession>();
   private readonly listeners = new Set<ChangeListener>();
-  /** Which session an exposed task id, or an elicitation of a backend, belongs to. */
-  private readonly owners = new RecentMap<string, string>(MAX_REMEMBERED);
+  /** The exposed id of a task, and whose it is. */
+  private readonly tasks = new RecentMap<string, { readonly taskId: string; readonly sessionId: string }>(
+    MAX_REMEMBERED,
+  );
+  /** Which session an elicitation of a backend belongs to. */
+  private readonly elicitations = new RecentMap<string, string>(MAX_REMEMBERED);
   /** What backends ask just now and want to be told the progress of, by the token that the client has. */
   private readonly asking = new Map<string, { backend: Backend; token: unknown; sessionId: string }>();
   private lastToken = 0;
@@ -103,21 +107,21 @@ export class ClientRequests {
     if (LOGGING_LEVELS.includes(level) && LOGGING_LEVELS.indexOf(level) < known) this.statelessLevel = level;
   }
 
-  /** A task was made by a call of this client. */
-  ownTask(taskId: string, sessionId: string): void {
-    this.owners.set(taskId, sessionId);
+  /** A task was made by a call of this client. Where each client has a connection of its own, each has its own ids. */
+  ownTask(taskId: string, { isShared }: Backend, sessionId: string): void {
+    this.tasks.set(isShared ? taskId : `${taskId}\0${sessionId}`, { taskId, sessionId });
   }
 
   /** The exposed ids of the tasks that calls of this client have made. */
   tasksOf(sessionId: string): string[] {
-    return [...this.owners].flatMap(([id, owner]) => (owner === sessionId && !id.includes('\0') ? [id] : []));
+    return [...this.tasks.values()].filter(task => task.sessionId === sessionId).map(({ taskId }) => taskId);
   }
 
   /** An error that sends the person to a page (MCP 2025-11-25, -32042): when that is done, this client is told. */
   ownElicitations({ code, data }: RpcError, backend: Backend, sessionId: string): void {
     if (code !== URL_ELICITATION_REQUIRED || !isObject(data) || !Array.isArray(data.elicitations)) return;
     for (const each of data.elicitations.slice(0, MAX_ELICITATIONS)) {
-      if (isObject(each)) this.owners.set(elicitationKey(backend, each.elicitationId), sessionId);
+      if (isObject(each)) this.elicitations.set(elicitationKey(backend, each.elicitationId), sessionId);
     }
   }
 
@@ -144,7 +148,7 @@ export class ClientRequests {
       return refusal(MISSING_CAPABILITY, message, { requiredCapabilities: missing.capability });
     }
     if (method === 'elicitation/create' && params?.elicitationId !== undefined) {
-      this.owners.set(elicitationKey(backend, params.elicitationId), asked.sessionId);
+      this.elicitations.set(elicitationKey(backend, params.elicitationId), asked.sessionId);
     }
     this.log.info(`${backend.name} asks the client: ${method}`, { backend: backend.name });
     // Where nobody knows which of the client's calls it is about, the clocks of all of them stand still.
@@ -176,10 +180,15 @@ export class ClientRequests {
         setImmediate(() => this.resourceUpdated(asText(exposed?.uri), exposed, origin));
         return;
       case 'notifications/tasks/status':
-        setImmediate(() => this.ownerOf(asText(exposed?.taskId))?.notify(method, exposed));
+        setImmediate(() =>
+          this.sessionOf(origin, this.tasks.get(asText(exposed?.taskId))?.sessionId)?.notify(method, exposed),
+        );
         return;
       case 'notifications/elicitation/complete':
-        setImmediate(() => this.ownerOf(elicitationKey(backend, params?.elicitationId))?.notify(method, exposed));
+        setImmediate(() => {
+          const owner = this.elicitations.get(elicitationKey(backend, params?.elicitationId));
+          this.sessionOf(origin, owner)?.notify(method, exposed);
+        });
         return;
       case 'notifications/message': {
         const logger = [backend.name, exposed?.logger].filter(part => typeof part === 'string').join('/');
@@ -216,7 +225,7 @@ export class ClientRequests {
   private askedFor(params: Params | undefined, { calls, sessionId }: Origin): { asked: Caller } | { refusal: string } {
     const byClient = groupBy(calls, ({ caller }) => caller.sessionId);
     const task = metaOf(params)?.[RELATED_TASK];
-    const owner = sessionId ?? (isObject(task) ? this.owners.get(asText(task.taskId)) : undefined);
+    const owner = sessionId ?? (isObject(task) ? this.tasks.get(asText(task.taskId))?.sessionId : undefined);
     if (owner === undefined && byClient.size > 1) {
       return { refusal: `calls of ${byClient.size} clients are in flight on its shared connection` };
     }
@@ -251,8 +260,9 @@ export class ClientRequests {
     );
   }
 
-  private ownerOf(key: string): ClientSession | undefined {
-    return this.sessions.get(this.owners.get(key) ?? '');
+  /** The client whose own connection something came on, or else its owner. */
+  private sessionOf({ sessionId }: Origin, owner: string | undefined): ClientSession | undefined {
+    return this.sessions.get(sessionId ?? owner ?? '');
   }
 
   private refuse(

@@ -353,7 +353,7 @@ export class Router {
   /** A result as its client is to see it; what later belongs to that client alone is noted. */
   private exposed(backend: Backend, result: Params, { exposed }: Routing, { sessionId, client }: Caller): Params {
     const seen = exposed?.(backend, result) ?? this.ports.exposure.result(backend, result);
-    if (isObject(seen.task)) this.ports.clients.ownTask(asText(seen.task.taskId), sessionId);
+    if (isObject(seen.task)) this.ports.clients.ownTask(asText(seen.task.taskId), backend, sessionId);
     if (client.era === 'legacy' || !isInputRequired(seen)) return seen;
     const asking = withSignedQuestions(backend, seen);
     const { requestState } = asking;

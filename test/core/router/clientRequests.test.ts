@@ -116,8 +116,8 @@ describe('A request of a backend', () => {
 
   it('about a task goes to whose task it is', async () => {
     const [one, two] = [new Client('1'), new Client('2')];
-    const { own, ask } = requests(one, two);
-    own.ownTask('shared/7', '2');
+    const { own, shared, ask } = requests(one, two);
+    own.ownTask('shared/7', shared, '2');
     const about = { message: 'm', _meta: { 'io.modelcontextprotocol/related-task': { taskId: '7' } } };
     await ask('elicitation/create', about, { calls: [callOf(one)], sessionId: undefined });
     assert.deepEqual([one.asked.length, two.asked.length], [0, 1]);
@@ -163,8 +163,8 @@ describe('A notification of a backend', () => {
 
   it('of a task goes to its owner alone, under the id that clients know', async () => {
     const [owner, other] = [new Client('1'), new Client('2')];
-    const { own, tell } = requests(owner, other);
-    own.ownTask('shared/7', '1');
+    const { own, shared, tell } = requests(owner, other);
+    own.ownTask('shared/7', shared, '1');
     await tell('notifications/tasks/status', { taskId: '7', status: 'working' });
     await tell('notifications/tasks/status', { taskId: '8', status: 'working' });
     assert.deepEqual(owner.told, [
@@ -198,6 +198,23 @@ describe('A notification of a backend', () => {
       [{ elicitationId: 'b' }],
     );
     assert.deepEqual([own.tasksOf('1'), own.tasksOf('2')], [[], []], 'no tasks');
+  });
+
+  it('on a connection of its own goes to that client, whatever ids others have on theirs', async () => {
+    const [one, two] = [new Client('1'), new Client('2')];
+    const { own, perClient } = requests(one, two);
+    const data = { elicitations: [{ mode: 'url', elicitationId: 'a' }] };
+    for (const { sessionId } of [one, two]) {
+      own.ownTask('own/7', perClient, sessionId);
+      own.ownElicitations({ code: -32042, message: '', data }, perClient, sessionId);
+    }
+    const origin = { calls: [], sessionId: '1' };
+    own.notify(perClient, 'notifications/tasks/status', { taskId: '7' }, origin);
+    own.notify(perClient, 'notifications/elicitation/complete', { elicitationId: 'a' }, origin);
+    await nextTurn();
+    assert.deepEqual(methodsOf(one), ['notifications/tasks/status', 'notifications/elicitation/complete']);
+    assert.deepEqual(methodsOf(two), []);
+    assert.deepEqual([own.tasksOf('1'), own.tasksOf('2')], [['own/7'], ['own/7']]);
   });
 
   it('that is a log message goes to whom it concerns, where they want it, with the name of the backend', async () => {

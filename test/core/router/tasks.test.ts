@@ -77,6 +77,18 @@ describe('A task', () => {
     assert.deepEqual([statusesOf(first), statusesOf(second)], [['one/t/1'], ['one/t/2']]);
   });
 
+  it('is its client’s where others have one of the same id on connections of their own', async t => {
+    const own = { name: 'own', session: 'per_client', ...fixtureCommand('servers/tasks.mjs') };
+    const gateway = await startGateway(t, { backends: [own] });
+    await gateway.gateway.whenSettled();
+    const clients = [await gateway.client(), await gateway.client()];
+    const ids = await Promise.all(clients.map(client => begin(client, 'own')));
+    assert.deepEqual(ids, ['own/t/1', 'own/t/1']);
+    const cancelled = await clients[0]?.request('tasks/cancel', { taskId: 'own/t/1' });
+    const other = await clients[1]?.request('tasks/get', { taskId: 'own/t/1' });
+    assert.deepEqual([cancelled?.result?.status, other?.result?.status], ['cancelled', 'working']);
+  });
+
   it('that nobody has is unknown', async t => {
     const { clients } = await started(t, 1);
     const [client] = clients;
