@@ -233,7 +233,8 @@ export class Connection {
       return NOTHING;
     }
     const reply = await ask();
-    if (caller?.client.era === 'modern' || reply.kind !== 'result') return reply;
+    // What is asked for no client is read as it came: how long it holds is said beside it.
+    if (caller?.client.era !== 'legacy' || reply.kind !== 'result') return reply;
     const request = (input: Params) =>
       this.ports.onRequest(asText(input.method), input.params as Params | undefined, call ? [call] : [], signal);
     return fulfil(reply.result, request, ask);

@@ -14,6 +14,7 @@ import { Offer } from '../../../src/core/upstream/offer.ts';
 import type { Failure } from '../../../src/core/upstream/outcome.ts';
 import type { StdioTransport } from '../../../src/core/upstream/stdioTransport.ts';
 import { eventually } from '../../support/eventually.ts';
+import { fixtureCommand } from '../../support/fixtures.ts';
 
 const NEVER = new AbortController().signal;
 const TIMEOUTS = { quietMs: 20_000, maxMs: 60_000, signal: NEVER };
@@ -413,6 +414,11 @@ describe('What a backend offers', () => {
     const list = `'tools/list': ({ id }) => send({ jsonrpc: '2.0', id, result: { tools: ${many} } }),`;
     const { lists } = await connected(t, stdio(list));
     assert.equal(lists.tools.length, 200_000);
+  });
+
+  test('holds for as long as a modern one says', async t => {
+    const { ttlMs } = await connected(t, { ...fixtureCommand('servers/recorded.mjs', '--era', 'modern') });
+    assert.equal(ttlMs, 60_000);
   });
 
   test('stays as it was where it cannot be read again, which is told, and the rest is taken over', async t => {
