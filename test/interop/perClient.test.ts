@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { Logger } from '../../src/core/base/log.ts';
 import type { BareHttpClient, Message } from '../support/bareClient.ts';
 import { eventually } from '../support/eventually.ts';
@@ -87,6 +88,19 @@ test('on a shared connection over HTTP each of two clients with calls in flight 
   const questions = clients.map(({ received }) => received.filter(isRequest).map(({ params }) => params?.message));
   assert.deepEqual(questions, [['asking: 0/mine'], ['asking: 1/mine']]);
   assert.deepEqual(log, []);
+});
+
+test('a shared backend that asks for roots when it starts gets those of a client that comes later', async t => {
+  const files = fileURLToPath(import.meta.resolve('@modelcontextprotocol/server-filesystem/dist/index.js'));
+  const gateway = await startGateway(t, { backends: [{ name: 'files', command: process.execPath, args: [files] }] });
+  await gateway.gateway.whenSettled();
+  const client = await gateway.client({ roots: {} });
+  client.answers('roots/list', () => ({ roots: [{ uri: new URL('.', import.meta.url).href }] }));
+  await client.listen();
+  await eventually('the folder to be allowed', async () => {
+    const { result } = await client.callTool('files__list_allowed_directories');
+    return result.content[0].text.includes(import.meta.dirname);
+  });
 });
 
 describe('What a backend is offered', () => {

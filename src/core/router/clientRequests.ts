@@ -50,6 +50,8 @@ export class ClientRequests {
   private readonly elicitations = new RecentMap<string, string>(MAX_REMEMBERED);
   /** What backends ask just now and want to be told the progress of, by the token that the client has. */
   private readonly asking = new Map<string, { backend: Backend; token: unknown; sessionId: string }>();
+  /** The shared backends that have asked for roots, by name. */
+  private readonly rooted = new Map<string, Backend>();
   private lastToken = 0;
   private statelessLevel: string | undefined;
   private silentUntil = 0;
@@ -65,11 +67,12 @@ export class ClientRequests {
 
   add(session: ClientSession): void {
     this.sessions.set(session.sessionId, session);
+    this.announceRoots();
   }
 
   /** What it owned stays so: nobody else is to be asked about it, and it falls out with age. */
   delete(session: ClientSession): void {
-    this.sessions.delete(session.sessionId);
+    if (this.sessions.delete(session.sessionId)) this.announceRoots();
   }
 
   [Symbol.iterator](): Iterator<ClientSession> {
@@ -133,6 +136,7 @@ export class ClientRequests {
     origin: Origin,
     signal: AbortSignal,
   ): Promise<Answer> {
+    if (method === 'roots/list' && backend.isShared) this.rooted.set(backend.name, backend);
     const exposed = this.exposure.params(backend, method, params);
     const found = this.askedFor(exposed, origin);
     if ('refusal' in found) return this.refuse(backend, method, params, origin, found.refusal);
@@ -206,6 +210,18 @@ export class ClientRequests {
     for (const each of this.audience) each.notify(method, undefined);
   }
 
+  private get only(): ClientSession | undefined {
+    return this.sessions.size === 1 ? [...this.sessions.values()][0] : undefined;
+  }
+
+  /** Servers ask for roots when they start, when nobody may be there who has any: they are told to ask again. */
+  private announceRoots(): void {
+    const { only } = this;
+    if (!only || !isObject(only.client.capabilities.roots)) return;
+    for (const backend of this.rooted.values())
+      void backend.notify('notifications/roots/list_changed', undefined, only.sessionId);
+  }
+
   private get audience(): (ClientSession | ChangeListener)[] {
     return [...this.sessions.values(), ...this.listeners];
   }
@@ -230,8 +246,7 @@ export class ClientRequests {
       return { refusal: `calls of ${byClient.size} clients are in flight on its shared connection` };
     }
     const [own] = owner === undefined ? byClient.values() : [byClient.get(owner)];
-    const only = this.sessions.size === 1 ? [...this.sessions.values()][0] : undefined;
-    const asked = own?.at(-1)?.caller ?? (owner === undefined ? only : this.sessions.get(owner));
+    const asked = own?.at(-1)?.caller ?? (owner === undefined ? this.only : this.sessions.get(owner));
     if (asked) return { asked };
     if (owner !== undefined) return { refusal: 'the client that it is for has left' };
     return { refusal: `no call is in flight, and ${this.sessions.size} clients are connected` };

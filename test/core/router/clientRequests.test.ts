@@ -114,6 +114,27 @@ describe('A request of a backend', () => {
     assert.match(errorOf(refused).message, /the client that it is for has left$/);
   });
 
+  it('for roots is invited again when another client is the only one that can be asked', async () => {
+    const [one, two, rootless] = [new Client('1'), new Client('2'), new Client('3', { capabilities: {} })];
+    const { own, shared, perClient, ask } = requests();
+    const told: unknown[] = [];
+    for (const backend of [shared, perClient])
+      backend.notify = async (method, _, sessionId) => void told.push([backend.name, method, sessionId]);
+    own.add(one);
+    own.delete(one);
+    assert.deepEqual(told, [], 'nobody has asked');
+    await ask('roots/list');
+    await own.request(perClient, 'roots/list', undefined, { calls: [], sessionId: '1' }, NEVER);
+    own.add(rootless);
+    own.delete(rootless);
+    own.add(one);
+    own.add(two);
+    own.delete(one);
+    own.delete(one);
+    const invited = (sessionId: string) => ['shared', 'notifications/roots/list_changed', sessionId];
+    assert.deepEqual(told, [invited('1'), invited('2')]);
+  });
+
   it('about a task goes to whose task it is', async () => {
     const [one, two] = [new Client('1'), new Client('2')];
     const { own, shared, ask } = requests(one, two);
