@@ -210,6 +210,7 @@ export class Serving {
         ofTask: (method, call) => router.ofTask(method, call),
         listTasks: call => router.listTasks(call),
         ofNobody: (method, call) => router.ofNobody(method, call),
+        isShared: uri => router.isShared(uri),
         leaveResource: uri => router.leaveResource(uri),
         listedAs: uri => router.listedAs(uri),
       },

@@ -105,6 +105,7 @@ for (const transport of ['stdio', 'HTTP'] as const) {
       assert.deepEqual((await subscriptionsOf(second, 'one')).uris, [COMMON, FENCE, ITEM]);
       await unsubscribe(second, FENCE);
       assert.deepEqual((await subscriptionsOf(first, 'one')).uris, [COMMON, FENCE]);
+      assert.deepEqual((await subscriptionsOf(second, 'one')).uris, [COMMON, ITEM]);
       await subscribe(second, FENCE);
 
       await first.callTool('one__touchAlways', { uri: COMMON });

@@ -18,6 +18,7 @@ export interface ServingPorts {
     | 'ofTask'
     | 'listTasks'
     | 'ofNobody'
+    | 'isShared'
     | 'leaveResource'
     | 'listedAs'
   >;

@@ -151,14 +151,15 @@ export class Session implements ClientSession {
     return answer;
   }
 
-  /** The backend is told only when nobody else is subscribed. */
+  /** A backend that all share is told only when nobody else is subscribed. */
   private async unsubscribe(call: Call): Promise<Answer> {
     const uri = this.ports.router.listedAs(asText(call.params.uri));
     this.subscriptions.delete(uri);
-    if (this.ports.clients.isWanted(uri, this)) return result({});
-    const answer = await this.ports.router.ofResource('resources/unsubscribe', call);
+    const { clients, router } = this.ports;
+    if (clients.isWanted(uri, this) && router.isShared(uri)) return result({});
+    const answer = await router.ofResource('resources/unsubscribe', call);
     // Of several holders another may be the one that was subscribed to.
-    this.ports.router.leaveResource(uri);
+    if (!clients.isWanted(uri, this)) router.leaveResource(uri);
     return answer;
   }
 

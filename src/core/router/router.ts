@@ -253,6 +253,11 @@ export class Router {
     return this.ports.exposure.listedAs(uri);
   }
 
+  /** Whether some backend that can serve an exposed URI does so for all clients on one connection. */
+  isShared(uri: string): boolean {
+    return this.holdersOf(uri)?.some(({ backend }) => backend.isShared) === true;
+  }
+
   /** Nobody is subscribed to an exposed URI any more: its backends need not tell of it. */
   leaveResource(uri: string): void {
     for (const { backend, originalName } of this.holdersOf(uri) ?? this.onlyHolderOf(uri) ?? [])

@@ -57,6 +57,7 @@ export function scriptedPorts(router: Partial<ServingPorts['router']> = {}): Ses
       ofTask: nothing,
       listTasks: nothing,
       ofNobody: nothing,
+      isShared: () => true,
       leaveResource: silent,
       listedAs: uri => uri,
       ...router,
