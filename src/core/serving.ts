@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { deferred } from './base/async.ts';
 import { DisposableStore } from './base/disposable.ts';
+import { USUAL_LOG_LEVEL } from './base/envelope.ts';
 import type { Answer } from './base/peer.ts';
 import type { Config } from './config/schema.ts';
 import type { Present, ServingPorts } from './downstream/dispatch.ts';
@@ -52,8 +53,9 @@ export class Serving {
   private readonly listeners = new Set<HttpListener>();
   private readonly disposables = new DisposableStore();
   private draining = false;
-  /** Somebody has left who may have wanted more than all others. */
+  /** Who is there has changed, and with it perhaps what they want at most. */
   private levelCheck: NodeJS.Immediate | undefined;
+  private hasSetLevel = false;
   private editor: EditorView | undefined;
   private metrics: Promise<Metrics> | undefined;
 
@@ -146,19 +148,25 @@ export class Serving {
   }
 
   private setSharedLevel(): void {
-    const { logLevel } = this.parts.clients;
-    if (logLevel === undefined) return;
-    for (const backend of this.parts.backends()) if (backend.isShared) void backend.setLogLevel(logLevel);
+    // What was asked for stays so, also for those who ask for nothing.
+    const level = this.parts.clients.logLevel ?? (this.hasSetLevel ? USUAL_LOG_LEVEL : undefined);
+    if (level === undefined) return;
+    this.hasSetLevel = true;
+    for (const backend of this.parts.backends()) if (backend.isShared) void backend.setLogLevel(level);
   }
 
-  release(sessionId: string): void {
-    for (const backend of this.parts.backends()) backend.release(sessionId);
-    // Many may leave in one turn, and finding the level looks at all who stay; who stops needs it no more.
-    if (this.draining) return;
+  /** Many may come or leave in one turn, and finding the level looks at all who are there. */
+  private setSharedLevelSoon(): void {
     this.levelCheck ??= setImmediate(() => {
       this.levelCheck = undefined;
       this.setSharedLevel();
     });
+  }
+
+  release(sessionId: string): void {
+    for (const backend of this.parts.backends()) backend.release(sessionId);
+    // Who stops needs it no more.
+    if (!this.draining) this.setSharedLevelSoon();
   }
 
   private managementApi(): Door {
@@ -221,6 +229,9 @@ export class Serving {
       },
       notifyBackends: (method, params, sessionId) => {
         for (const backend of this.parts.backends()) void backend.notify(method, params, sessionId);
+      },
+      onJoin: () => {
+        if (this.hasSetLevel) this.setSharedLevelSoon();
       },
       onLogLevelChange: (level, sessionId) => {
         for (const backend of this.parts.backends()) if (!backend.isShared) void backend.setLogLevel(level, sessionId);

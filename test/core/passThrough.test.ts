@@ -1,7 +1,7 @@
 // What a client gets through the router is what it would get from the backend itself, but for the names.
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { BareStdioClient } from '../support/bareClient.ts';
+import { type BareHttpClient, BareStdioClient } from '../support/bareClient.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Command, fixtureCommand, httpFixture } from '../support/fixtures.ts';
 import { startGateway } from '../support/gateway.ts';
@@ -83,6 +83,28 @@ for (const transport of TRANSPORTS) {
       await client.close();
       assert.equal(await answered, false);
       await eventually('nothing in flight', () => gateway.backend('echo').inFlight === 0);
+    });
+
+    test('a client that names no log level is told what is usual, whatever level another asks for or has asked for', async t => {
+      const gateway = await startGateway(t, {
+        backends: [{ name: 'recorded', ...(await launch(t, 'servers/recorded.mjs')) }],
+      });
+      await gateway.gateway.whenSettled();
+      const before = [{ method: 'notifications/message', params: { level: 'info', data: 'usual' } }];
+      const isTold = async (client: BareHttpClient) => {
+        await client.callTool('recorded__plain', {}, { 'recorded.example/play': { before } });
+        return client.received.some(({ method }) => method === 'notifications/message');
+      };
+      const silent = await gateway.client();
+      await silent.request('logging/setLevel', { level: 'emergency' });
+      const beside = await gateway.client();
+      await eventually('what is usual', () => isTold(beside));
+      assert.equal(await isTold(silent), false);
+      await beside.end();
+      await silent.request('logging/setLevel', { level: 'alert' });
+      await silent.end();
+      const after = await gateway.client();
+      await eventually('what is usual', () => isTold(after));
     });
 
     test('changes of its list reach the clients, and many are announced as few', async t => {

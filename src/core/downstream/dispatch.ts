@@ -28,6 +28,8 @@ export interface ServingPorts {
   introduction(): RouterIntroduction;
   /** Tells all backends what a client has told us. */
   notifyBackends(method: string, params: Params | undefined, sessionId: string): void;
+  /** Another client is there, which has asked for no level. */
+  onJoin(): void;
   /** Some client asked for another level. */
   onLogLevelChange(level: string, sessionId: string): void;
   /** A request without a session wants log messages of this level. */

@@ -179,6 +179,7 @@ export class Session implements ClientSession {
     this.ports.clients.add(this);
     const { logLevel } = this.profile;
     if (logLevel !== undefined) this.ports.onLogLevelChange(logLevel, this.sessionId);
+    else this.ports.onJoin();
   }
 
   private leave(): void {

@@ -67,6 +67,7 @@ export function scriptedPorts(router: Partial<ServingPorts['router']> = {}): Ses
     release: silent,
     catalog: async () => EMPTY_CATALOG,
     notifyBackends: silent,
+    onJoin: silent,
     onLogLevelChange: silent,
     onStatelessLevel: silent,
   };
