@@ -61,7 +61,7 @@ export const LEGACY_DIFFERENCES: readonly Difference[] = [
   {
     reason: 'the catalog is one for all clients: what only the process of one client lists is not in it',
     of: (message, { isNew, method }, { session, transport }) => {
-      if (session === 'shared' || transport === 'HTTP') return message;
+      if (session === 'shared' || transport !== 'stdio') return message;
       if (message.method?.endsWith('/list_changed')) return undefined;
       if (isNew) return { jsonrpc: '2.0', id: 'any', error: { code: -32602, message: '' } };
       if (method !== 'tools/list' || !message.result) return message;

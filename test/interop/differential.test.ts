@@ -20,7 +20,7 @@ const PLAIN: RouterKind = {
   session: 'shared',
   hasTwin: false,
 };
-const ROUTERS: readonly RouterKind[] = (['stdio', 'HTTP'] as const).flatMap(transport => {
+const ROUTERS: readonly RouterKind[] = (['stdio', 'HTTP', 'SSE'] as const).flatMap(transport => {
   const plain: RouterKind = { ...PLAIN, named: `${transport}, without namespaces`, transport };
   return [
     plain,

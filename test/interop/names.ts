@@ -10,7 +10,7 @@ const RELATED_TASK = 'io.modelcontextprotocol/related-task';
 export interface RouterKind {
   readonly named: string;
   /** How the router reaches it. */
-  readonly transport: 'stdio' | 'HTTP';
+  readonly transport: 'stdio' | 'HTTP' | 'SSE';
   readonly prefixing: boolean;
   readonly session: 'shared' | 'per_client';
   /** Whether there is another backend with the same names and URIs, earlier in the file. */

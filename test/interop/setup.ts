@@ -9,8 +9,8 @@ const FIXTURE = 'servers/recorded.mjs';
 export type Era = 'legacy' | 'modern';
 
 /** The URL of the backend itself. */
-export function startBackend(t: TestContext, era: Era): Promise<string> {
-  return httpFixture(t, FIXTURE, '--era', era);
+export function startBackend(t: TestContext, era: Era, ...flags: string[]): Promise<string> {
+  return httpFixture(t, FIXTURE, '--era', era, ...flags);
 }
 
 /** A router before the backend, which is ready. */
@@ -20,7 +20,9 @@ export async function startRouter(
   era: Era,
 ): Promise<TestGateway> {
   const launch = async () =>
-    transport === 'stdio' ? fixtureCommand(FIXTURE, '--era', era) : { url: await startBackend(t, era) };
+    transport === 'stdio'
+      ? fixtureCommand(FIXTURE, '--era', era)
+      : { url: await startBackend(t, era, ...(transport === 'SSE' ? ['--sse'] : [])) };
   const backend = { health_check: { enabled: false }, request_timeout_seconds: 5, session };
   const gateway = await startGateway(t, {
     backends: [

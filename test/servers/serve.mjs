@@ -1,6 +1,7 @@
 // A whole MCP server without dependencies, so that a fixture starts in some 40 ms and does exactly what its own few lines say.
 // Stdio, or with `--port N` Streamable HTTP on 127.0.0.1/mcp. On HTTP the first line on stdout is the address, so `--port 0` takes any free port.
-// Every fixture also takes `--era`: `legacy` (to 2025-11-25, the default), `modern` (2026-07-28), or `both` at once.
+// Every fixture also takes `--era`: `legacy` (to 2025-11-25, the default), `modern` (2026-07-28), or `both` at once; and with a port `--sse`,
+// to be an HTTP+SSE server.
 //
 // A definition is `{ name, version?, instructions?, capabilities?, cache?, tools?, methods?, intercept? }`. A tool is its definition as listed
 // plus `run(args, call)`, a method is `(params, call) => result`. Both may throw an `RpcError`. `call` is what a handler can do meanwhile:
@@ -20,20 +21,21 @@ export { page, RpcError, text } from './definition.mjs';
 export { Session } from './serveLegacy.mjs';
 
 const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
-const ERA_OPTION = { era: { type: 'string', default: 'legacy' } };
+const COMMON = { era: { type: 'string', default: 'legacy' }, sse: { type: 'boolean' } };
 
 /** The command line: `options` as in `util.parseArgs`, and `--port`. */
 export function readFlags(options = {}) {
-  return parseArgs({ options: { ...options, ...ERA_OPTION, port: { type: 'string' } } }).values;
+  return parseArgs({ options: { ...options, ...COMMON, port: { type: 'string' } } }).values;
 }
 
 /** Serves on stdio, or on Streamable HTTP where there is a port. */
 export function serve(definition, port) {
   // The fixture reads the other flags, those of its own.
-  const { era } = parseArgs({ options: ERA_OPTION, strict: false }).values;
+  const { era, sse } = parseArgs({ options: COMMON, strict: false }).values;
   const isModern = { legacy: () => false, modern: () => true, both: looksModern }[era];
   if (!isModern) throw new Error(`There is no era ${era}`);
   if (port === undefined) serveStdio(definition, isModern);
+  else if (sse) serveSse(definition, Number(port));
   else serveHttp(definition, isModern, Number(port));
 }
 
@@ -135,6 +137,31 @@ function serveHttp(definition, isModern, port) {
     sessions.set(client.id, client);
     return client;
   }
+}
+
+/**
+ * As a server of the 2024 revision: GET /sse opens the stream and names the address to post to; what is posted to /messages
+ * is answered 202, and its answer comes on the stream. A Streamable HTTP client's POST to /sse gets 405.
+ */
+export function serveSse(definition, port) {
+  const sessions = new Map();
+  listen(port, '/sse', async (request, response) => {
+    const { pathname, searchParams } = new URL(request.url, 'http://127.0.0.1');
+    if (pathname === '/sse') {
+      if (request.method !== 'GET') return refuse(response, 405);
+      const id = randomUUID();
+      startEventStream(response);
+      response.write(`event: endpoint\ndata: /messages?sessionId=${id}\n\n`);
+      sessions.set(id, new Session(definition, message => writeEvent(response, message)));
+      response.on('close', () => sessions.delete(id));
+      return;
+    }
+    const session = sessions.get(searchParams.get('sessionId'));
+    if (pathname !== '/messages' || request.method !== 'POST' || !session) return refuse(response, 404);
+    const message = await readJson(request);
+    response.writeHead(202).end('Accepted');
+    await session.receive(message);
+  });
 }
 
 /** Answers a POST: in plain JSON, unless something has to be said before. */

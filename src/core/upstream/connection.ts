@@ -1,4 +1,4 @@
-import { type RequestId, SseError, type Transport } from '@modelcontextprotocol/client';
+import type { RequestId, Transport } from '@modelcontextprotocol/client';
 import { deferred, NEVER } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
@@ -114,11 +114,7 @@ export class Connection {
         this.answer(request.method, request.params, this.callsOn(relatedId), signal),
       onNotification: (method, params, relatedId) => this.receive(method, params, relatedId),
       onClose: () => this.endWith(failureOf(undefined, transport)),
-      onTrouble: error => {
-        // The SDK's SSE would come back by itself, to a server that may know nothing of our session.
-        if (error instanceof SseError) void transport.close();
-        else this.report(error);
-      },
+      onTrouble: error => this.report(error),
     });
   }
 

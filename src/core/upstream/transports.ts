@@ -1,11 +1,11 @@
-import { setMaxListeners } from 'node:events';
 import { existsSync } from 'node:fs';
-import { type FetchLike, SSEClientTransport, SseError, type Transport } from '@modelcontextprotocol/client';
+import type { Transport } from '@modelcontextprotocol/client';
 import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Launch } from '../config/schema.ts';
 import { HttpError } from './httpFetch.ts';
 import type { Failure } from './outcome.ts';
+import { SseTransport } from './sseTransport.ts';
 import { type ChildEnd, NotSentError, StdioTransport } from './stdioTransport.ts';
 import { StreamableHttpTransport } from './streamableHttp.ts';
 
@@ -31,9 +31,8 @@ export function transportsFor(
   if (launch.kind === 'stdio') return [{ kind: 'stdio', create: () => stdio(launch, context) }];
   const url = new URL(launch.url);
   const { headers } = launch;
-  const options = { fetch: fetchForSse, requestInit: { headers } };
   const http = { kind: 'http' as const, create: () => new StreamableHttpTransport(url, headers, context.clock) };
-  const sse = { kind: 'sse' as const, create: () => new SSEClientTransport(url, options) as Transport };
+  const sse = { kind: 'sse' as const, create: () => new SseTransport(url, headers) };
   return { http: [http], sse: [sse], auto: [http, sse] }[launch.type];
 }
 
@@ -51,16 +50,6 @@ function stdio(
   return transport;
 }
 
-/** The SDK's own errors drop the status and the headers. */
-const fetchForSse: FetchLike = async (url, init) => {
-  // The SDK gives every request of a transport one and the same signal, which Node takes for a leak past ten.
-  if (init?.signal) setMaxListeners(0, init.signal);
-  const response = await fetch(url, init);
-  if (init?.method !== 'POST' || response.status < 400) return response;
-  await response.body?.cancel();
-  throw new HttpError(response);
-};
-
 /**
  * Says why a connection could not be opened, or ended.
  * @param error what was thrown; undefined if the transport closed by itself
@@ -72,7 +61,6 @@ export function failureOf(error: unknown, transport: Transport): Failure {
   if (status === 404 && (transport as { sessionId?: string }).sessionId)
     return { code: 'session-lost', message: 'the server forgot our session (HTTP 404)' };
   if (error instanceof HttpError) return { code: 'http', message: error.message };
-  if (status !== undefined) return { code: 'http', message: `the server answered HTTP ${status}` };
   const cause = systemCodeOf(error);
   if (cause) return { code: 'unreachable', message: `no connection: ${cause.message}` };
   if (error === undefined) return { code: 'closed', message: 'the connection ended' };
@@ -117,8 +105,7 @@ export function mayBeSse(error: unknown): boolean {
 }
 
 function statusOf(error: unknown): number | undefined {
-  if (error instanceof HttpError) return error.status;
-  return error instanceof SseError ? error.code : undefined;
+  return error instanceof HttpError ? error.status : undefined;
 }
 
 /** The error of the operating system, or of the network, in a chain of causes. */

@@ -108,6 +108,11 @@ function http(t: TestContext, call: (message: Message, response: ServerResponse)
   });
 }
 
+/** A stream of events that ends with them. */
+function events(response: ServerResponse, text: string): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream' }).end(text);
+}
+
 function resultOf({ method, params }: Message): unknown {
   if (method === 'tools/list') return { tools: [TOOL] };
   if (method !== 'initialize') return undefined;
@@ -115,7 +120,7 @@ function resultOf({ method, params }: Message): unknown {
   return { protocolVersion: params?.protocolVersion, capabilities: { tools: {} }, serverInfo };
 }
 
-/** An HTTP+SSE server, and the streams that it has opened. */
+/** An HTTP+SSE server whose tool answers what it is told to, and the streams that it has opened. */
 async function sse(t: TestContext) {
   const streams: ServerResponse[] = [];
   const url = await listen(t, async (request: IncomingMessage, response) => {
@@ -127,7 +132,9 @@ async function sse(t: TestContext) {
     const message = (await json(request)) as Message;
     response.writeHead(202).end();
     const result = resultOf(message);
-    if (result) streams.at(-1)?.write(`data: ${JSON.stringify({ jsonrpc: '2.0', id: message.id, result })}\n\n`);
+    const answer = result ? { result } : message.params?.answer;
+    if (answer)
+      streams.at(-1)?.write(`data: ${JSON.stringify({ jsonrpc: '2.0', id: message.id, ...(answer as object) })}\n\n`);
   });
   return { url, streams };
 }
@@ -200,6 +207,30 @@ describe('Connecting', () => {
     assert.equal(await message('.\\no-such'), 'command ".\\no-such" was not found');
   });
 
+  for (const [what, answer, message] of [
+    ['refuses', (response: ServerResponse) => response.writeHead(503).end(), 'the server answered HTTP 503'],
+    [
+      'is no HTTP+SSE server',
+      (response: ServerResponse) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>'),
+      'the server answered with text/html instead of a stream of events',
+    ],
+    [
+      'names no endpoint',
+      (response: ServerResponse) => events(response, ''),
+      'the stream ended before it named an endpoint',
+    ],
+    [
+      'wants the messages elsewhere',
+      (response: ServerResponse) => events(response, 'event: endpoint\ndata: http://elsewhere.example/\n\n'),
+      'the endpoint is elsewhere, at http://elsewhere.example',
+    ],
+  ] as const)
+    test(`fails with a server that ${what}, when it is to be of the 2024 revision`, async t => {
+      const url = await listen(t, (_, response) => void answer(response));
+      const { attempted } = await attempt(t, { url, type: 'sse' });
+      assert.deepEqual(attempted.ok ? 'it is connected' : attempted.failure.message, message);
+    });
+
   test('knows a child while it lives', async t => {
     const { connection, children } = await connected(t, stdio(''));
     assert.equal(children.size, 1);
@@ -269,13 +300,19 @@ describe('A request', () => {
   ];
   const replay = `'tools/call': ({ id, params }) => send({ jsonrpc: '2.0', id, ...params.answer }),`;
 
-  for (const transport of ['stdio', 'HTTP']) {
+  const replaying = async (t: TestContext, transport: 'stdio' | 'HTTP' | 'SSE') => {
+    if (transport === 'stdio') return connected(t, stdio(replay));
+    if (transport === 'SSE') return connected(t, { url: (await sse(t)).url, type: 'sse' });
+    const url = await http(t, ({ id, params }, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, ...(params?.answer as object) }));
+    });
+    return connected(t, { url });
+  };
+
+  for (const transport of ['stdio', 'HTTP', 'SSE'] as const) {
     test(`gets the errors of a backend on ${transport} as they are`, async t => {
-      const url = await http(t, ({ id, params }, response) => {
-        response.writeHead(200, { 'content-type': 'application/json' });
-        response.end(JSON.stringify({ jsonrpc: '2.0', id, ...(params?.answer as object) }));
-      });
-      const { connection } = await connected(t, transport === 'HTTP' ? { url } : stdio(replay));
+      const { connection } = await replaying(t, transport);
       for (const error of ERRORS) {
         assert.deepEqual(await call(connection, { answer: { error } }), { kind: 'rejected', error });
       }
@@ -283,11 +320,7 @@ describe('A request', () => {
 
     for (const answer of [{ result: null }, { result: 1 }, { error: { code: 1 } }, { error: 'no' }, {}]) {
       test(`fails at once with the answer ${JSON.stringify(answer)} on ${transport}`, async t => {
-        const url = await http(t, ({ id, params }, response) => {
-          response.writeHead(200, { 'content-type': 'application/json' });
-          response.end(JSON.stringify({ jsonrpc: '2.0', id, ...(params?.answer as object) }));
-        });
-        const { connection } = await connected(t, transport === 'HTTP' ? { url } : stdio(replay));
+        const { connection } = await replaying(t, transport);
         const outcome = await call(connection, { answer });
         assert.equal(outcome.kind === 'failed' && outcome.sent && outcome.failure.code, 'protocol');
       });
