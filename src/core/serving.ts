@@ -1,7 +1,6 @@
 // The side of the gateway that clients come in by: the listeners, their doors, and what those are given of what is behind.
 import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
-import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { deferred } from './base/async.ts';
 import { DisposableStore } from './base/disposable.ts';
 import { USUAL_LOG_LEVEL } from './base/envelope.ts';
@@ -19,6 +18,7 @@ import { Session } from './downstream/session.ts';
 import { SessionRoom } from './downstream/sessionTable.ts';
 import { SseDoor } from './downstream/sseDoor.ts';
 import { StatelessServer } from './downstream/statelessServer.ts';
+import { StdioTransport } from './downstream/stdioTransport.ts';
 import { StreamableDoor } from './downstream/streamableDoor.ts';
 import type { Gateway, GatewayOptions } from './gateway.ts';
 import type { LiveCatalog } from './liveCatalog.ts';
@@ -34,8 +34,6 @@ export interface ListenOptions extends HttpListenerOptions {
   /** `editor`: VS Code alone, which is shown what it can take. `any`: whoever comes, at every door there is. */
   readonly clients: 'any' | 'editor';
 }
-
-const MAX_STDIO_MESSAGE_BYTES = 64 * 1024 * 1024;
 
 export interface ServingParts {
   readonly options: Pick<GatewayOptions, 'clock' | 'log' | 'serverInfo' | 'tracing'>;
@@ -108,7 +106,7 @@ export class Serving {
   /** Serves one client over a pair of streams; resolves when the client has closed them. */
   async serveStdio(input: Readable, output: Writable): Promise<void> {
     const ended = deferred();
-    const transport = new StdioServerTransport(input, output, { maxBufferSize: MAX_STDIO_MESSAGE_BYTES });
+    const transport = new StdioTransport(input, output);
     transport.onclose = ended.resolve;
     const ports = this.servingPorts('admin');
     const stateless = new StatelessServer(ports, this.parts.options.clock);

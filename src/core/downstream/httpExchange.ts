@@ -180,7 +180,8 @@ export function unwritten(message: JSONRPCMessage, error: unknown): JSONRPCMessa
   return { jsonrpc: '2.0', id: message.id, error: told } as JSONRPCMessage;
 }
 
-function encode(message: JSONRPCMessage): string {
+/** A message as JSON, or what its receiver is told in its place; '' if that is nothing. */
+export function encode(message: JSONRPCMessage): string {
   try {
     return JSON.stringify(message);
   } catch (error) {

@@ -117,11 +117,14 @@ export type Parsed =
   | { readonly messages: readonly JSONRPCMessage[] }
   | { readonly refusal: string; readonly code: number; readonly id: RequestId | null };
 
-/** A body as the SDK takes it: what its own guards refuse, it would never answer. */
 function parseBody(body: Buffer): Parsed {
   const decoded = decodeJson(body);
   if ('refusal' in decoded) return { refusal: `Parse error: ${decoded.refusal}`, code: PARSE_ERROR, id: null };
-  const { value } = decoded;
+  return messagesOf(decoded.value);
+}
+
+/** One message or a batch, by the SDK's own guards. */
+export function messagesOf(value: unknown): Parsed {
   const messages: unknown[] = Array.isArray(value) ? value : [value];
   if (messages.length > MAX_BATCH) {
     const refusal = `Invalid request: a batch has at most ${MAX_BATCH} messages, and this one has ${messages.length}`;
