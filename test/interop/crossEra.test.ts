@@ -145,11 +145,6 @@ const TO_LEGACY: readonly Difference[] = [
       return answer?.error ? { jsonrpc: '2.0', id: 'any', error: answer.error } : message;
     },
   },
-  {
-    reason: 'the modern era has no code of its own for a resource that is not there',
-    of: message =>
-      message.error?.code === -32002 ? { ...message, error: { ...message.error, code: -32602 } } : message,
-  },
 ];
 const TO_MODERN: readonly Difference[] = [
   ...MODERN_DIFFERENCES,

@@ -10,7 +10,8 @@ import {
   SUPPORTED_PROTOCOL_VERSIONS,
 } from '@modelcontextprotocol/client';
 import { asText, isObject } from './json.ts';
-import type { Params } from './peer.ts';
+import type { Params, RpcError } from './peer.ts';
+import { INVALID_PARAMS, RESOURCE_NOT_FOUND } from './rpcErrors.ts';
 
 /** Legacy: revisions to 2025-11-25, with `initialize` and sessions. Modern: 2026-07-28, where each request stands alone. */
 export type Era = 'legacy' | 'modern';
@@ -81,6 +82,13 @@ export function asLegacyResult(result: Params): Params {
   const isSaid = Array.isArray(content) && content.length > 0;
   const text = [{ type: 'text', text: JSON.stringify(structuredContent) }];
   return { ...without(legacy, 'structuredContent'), content: isSaid ? content : text };
+}
+
+/** An error of a modern server, as a legacy one would have told it: there a resource that is not there has a code of its own. */
+export function asLegacyError(error: RpcError): RpcError {
+  const { code, data } = error;
+  const isMissing = code === INVALID_PARAMS && isObject(data) && Object.keys(data).join() === 'uri';
+  return isMissing ? { ...error, code: RESOURCE_NOT_FOUND } : error;
 }
 
 /** A result as a modern server gives it. */

@@ -3,6 +3,7 @@ import { deferred, NEVER } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import {
+  asLegacyError,
   type ClientProfile,
   enveloped,
   type Implementation,
@@ -230,10 +231,11 @@ export class Connection {
     }
     const reply = await ask();
     // What is asked for no client is read as it came: how long it holds is said beside it.
-    if (caller?.client.era !== 'legacy' || reply.kind !== 'result') return reply;
+    if (caller?.client.era !== 'legacy') return reply;
+    if (reply.kind !== 'result') return legacyReply(reply);
     const request = (input: Params) =>
       this.ports.onRequest(asText(input.method), input.params as Params | undefined, call ? [call] : [], signal);
-    return fulfil(reply.result, request, ask);
+    return legacyReply(await fulfil(reply.result, request, ask));
   }
 
   /** Over HTTP each request has a stream of its own, whose end says that nobody waits any more. */
@@ -379,6 +381,10 @@ const UNKNOWN: Introduction = {
   capabilities: {},
   instructions: undefined,
 };
+
+function legacyReply(reply: Reply): Reply {
+  return reply.kind === 'error' ? { kind: 'error', error: asLegacyError(reply.error) } : reply;
+}
 
 /** What the modern era calls a method. */
 function modernMethod(method: string): string {

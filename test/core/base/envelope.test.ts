@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  asLegacyError,
   asLegacyResult,
   asModernResult,
   enveloped,
@@ -35,6 +36,19 @@ describe('An envelope', () => {
       assert.equal(hasEnvelope(params as Params | undefined), false);
     for (const version of ['2026-07-28', '2031-01-01', 7, null])
       assert.equal(hasEnvelope({ _meta: { [meta('protocolVersion')]: version } }), true);
+  });
+});
+
+describe('A modern error for a legacy client', () => {
+  it('has the code of the legacy era where it names a resource that is not there, and is otherwise as it is', () => {
+    const missing = { code: -32602, message: 'm', data: { uri: 'x:y' }, odd: 1 };
+    assert.deepEqual(asLegacyError(missing), { ...missing, code: -32002 });
+    for (const error of [
+      { code: -32602, message: 'm' },
+      { code: -32602, message: 'm', data: { uri: 'x:y', argument: 'a' } },
+      { code: -32603, message: 'm', data: { uri: 'x:y' } },
+    ])
+      assert.equal(asLegacyError(error), error);
   });
 });
 
