@@ -65,9 +65,12 @@ export class Configuration {
   private running = NOTHING;
   private found: readonly Problem[] = [];
   private failure: string | undefined;
+  private readonly onRead: () => void;
 
-  constructor(options: ConfigurationOptions) {
+  /** @param onRead what the last read found may have changed, also where that is nothing that can run */
+  constructor(options: ConfigurationOptions, onRead: () => void) {
     this.options = options;
+    this.onRead = onRead;
   }
 
   /** As it is to run; that of the last good file. */
@@ -99,6 +102,7 @@ export class Configuration {
       this.text = result.text;
       this.run();
     } else if (this.running !== NOTHING) log.error(`${configFile} is not in use: what was read before still runs`);
+    this.onRead();
     return result;
   }
 

@@ -107,7 +107,7 @@ export class Gateway implements Disposable {
     this.watchdog = new Watchdog(log);
     this.children = new Children(this.watchdog);
     this.announce = this.disposables.add(new Debounced(clock, SNAPSHOT_DEBOUNCE_MS, () => this.changed.fire()));
-    this.configuration = new Configuration(options);
+    this.configuration = new Configuration(options, () => this.announce.trigger());
     this.catalog = this.disposables.add(
       new LiveCatalog({
         clock,

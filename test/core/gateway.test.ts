@@ -288,6 +288,24 @@ describe('Gateway.reload', () => {
     assert.match(String(errors[0]), /:\d+:\d+: has neither command, url nor source$/);
   });
 
+  test('makes it known that the file is broken, though nothing that runs has changed', async t => {
+    const { gateway, configFile } = await startGateway(t, { backends: [] });
+    const nextChange = () =>
+      new Promise<string | undefined>(resolve => {
+        const subscription = gateway.onDidChange(() => {
+          subscription.dispose();
+          resolve(gateway.snapshot().configError);
+        });
+      });
+    const settled = nextChange();
+    await gateway.reload();
+    assert.equal(await settled, undefined);
+
+    const told = nextChange();
+    await writeFile(configFile, 'backends: [');
+    assert.match(String(await Promise.race([told, sleep(5_000, 'nothing', { ref: false })])), /is not valid YAML/);
+  });
+
   test('tells the log that the file is broken, that it is whole again, and what else than backends has changed', async t => {
     const { log, take } = collectedLog();
     const config = { backends: [echo('steady')] };
