@@ -202,14 +202,8 @@ function rowOfNamespace(
 ): Row {
   const looks = backends.map(backend => lookOf(backend, problems));
   const worst = looks.reduce((a, b) => (b.weight > a.weight ? b : a));
-  const ready = backends.filter(({ healthy }) => healthy).length;
   const tools = new Set(backends.flatMap(backend => backend.tools.map(tool => tool.exposedName))).size;
-  const isAllReady = ready === backends.length;
-  const description = [
-    isAllReady ? 'Ready' : `${ready} of ${backends.length} ready`,
-    ...(isAllReady ? [count(backends.length, 'replica')] : [worst.text]),
-    count(tools, 'tool'),
-  ].join(' · ');
+  const description = [...readinessOf(backends, worst), count(tools, 'tool')].join(' · ');
   return {
     id: `namespace:${namespace}`,
     kind: 'namespace',
@@ -221,6 +215,17 @@ function rowOfNamespace(
     children,
     isExpanded: true,
   };
+}
+
+/** How many replicas can take calls, of those that are to. */
+function readinessOf(backends: readonly BackendSnapshot[], worst: Look): string[] {
+  const disabled = backends.filter(({ state }) => state.kind === 'disabled').length;
+  const enabled = backends.length - disabled;
+  const ready = backends.filter(({ healthy }) => healthy).length;
+  const replicas = count(backends.length, 'replica');
+  if (enabled === 0) return ['Disabled', replicas];
+  if (ready < enabled) return [`${ready} of ${enabled} ready`, worst.text];
+  return ['Ready', disabled === 0 ? replicas : `${replicas}, ${disabled} disabled`];
 }
 
 function groupRow(parent: string, label: string, icon: string, items: readonly (ItemSnapshot | ToolSnapshot)[]): Row[] {

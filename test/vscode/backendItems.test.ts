@@ -238,8 +238,10 @@ describe('The tree', () => {
 
   it('does not blame a namespace for a replica that is disabled', () => {
     const disabled = backend('b', { namespace: 'db', state: { kind: 'disabled' } });
-    const [row] = rowsOf(snapshot([backend('a', { namespace: 'db' }), disabled]));
-    assert.equal(row?.icon, 'pass-filled');
+    const [row] = rowsOf(snapshot([backend('a', { namespace: 'db', tools: tools(2) }), disabled]));
+    assert.deepEqual([row?.icon, row?.description], ['pass-filled', 'Ready · 2 replicas, 1 disabled · 2 tools']);
+    const [off] = rowsOf(snapshot([disabled, { ...disabled, name: 'c' }]));
+    assert.deepEqual([off?.icon, off?.description], ['circle-slash', 'Disabled · 2 replicas · 0 tools']);
   });
 
   it('shows a namespace like a replica whose circuit is open, and as less than ready with one that is paused', () => {
