@@ -1,10 +1,22 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import { messageOf } from '../core/base/errors.ts';
 import type { TryReport } from '../core/gateway.ts';
-import { type Entry, entryOfCommand, entryOfPackage, entryOfUrl, refusalOfName, suggestName } from './backendDraft.ts';
+import {
+  type Entry,
+  entryOfCommand,
+  entryOfPackage,
+  entryOfUrl,
+  hasRemark,
+  refusalOfName,
+  suggestName,
+  withLinesOf,
+} from './backendDraft.ts';
 import type { Face } from './commands.ts';
 import { editConfig } from './configFile.ts';
 import { count } from './row.ts';
+
+const CLIPBOARD_MS = 1_000;
 
 /** A backend on its way into the file. */
 interface Draft {
@@ -142,18 +154,19 @@ const snippet: Way = {
   icon: 'json',
   async ask(taken, typed) {
     const { parseSnippet } = await import('../core/config/snippet.ts');
+    const parse = async (text: string) => parseSnippet(hasRemark(text) ? withLinesOf(text, await copiedText()) : text);
     const text = await askFor({
       value: typed,
       prompt: 'The snippet',
       placeHolder:
         '{"mcpServers": {"memory": {"command": "npx", "args": ["-y", "@modelcontextprotocol/server-memory"]}}}',
-      validateInput: text => refusalOf(() => parseSnippet(text)),
+      validateInput: text => parse(text).then(() => undefined, messageOf),
     });
     const drafts: Draft[] = [];
-    for (const { name: wanted, entry } of text === undefined ? [] : parseSnippet(text)) {
+    for (const { name: wanted, entry } of text === undefined ? [] : await parse(text)) {
       const allTaken = [...taken, ...drafts.map(({ name }) => name)];
       const isUsable = wanted !== undefined && refusalOfName(wanted, allTaken) === undefined;
-      const name = isUsable ? wanted : await askName(allTaken, entry);
+      const name = isUsable ? wanted : await askName(allTaken, entry, wanted);
       if (name === undefined) return [];
       drafts.push({ name, entry, typed: JSON.stringify({ mcpServers: { [name]: entry } }) });
     }
@@ -173,10 +186,18 @@ async function askEntry(
   return name === undefined ? [] : [{ name, entry, typed }];
 }
 
-function askName(taken: readonly string[], entry: Entry): Thenable<string | undefined> {
+/** Of the clipboard; '' where the editor does not tell, or not soon: a browser asks the person first. */
+function copiedText(): Promise<string> {
+  const reading = Promise.resolve(vscode.env.clipboard.readText()).catch(() => '');
+  return Promise.race([reading, sleep(CLIPBOARD_MS, '')]);
+}
+
+/** @param wanted a name that it comes with and cannot have */
+function askName(taken: readonly string[], entry: Entry, wanted?: string): Thenable<string | undefined> {
+  const whose = wanted === undefined ? 'Its name' : `${refusalOfName(wanted, taken)} Another name for "${wanted}"`;
   return askFor({
-    prompt: 'Its name: the first part of its tools’ names in chat',
-    value: suggestName(entry, taken),
+    prompt: `${whose}: the first part of its tools’ names in chat`,
+    value: suggestName(entry, taken, wanted),
     validateInput: name => refusalOfName(name, taken),
   });
 }

@@ -35,10 +35,10 @@ export function entryOfUrl(text: string, header: string): Entry {
   return { url: text.trim(), headers: { [name]: value } };
 }
 
-/** A name that says what the entry is, is valid in the file, and is not taken. */
-export function suggestName(entry: Entry, taken: readonly string[]): string {
+/** A name that says what the entry is, is valid in the file, and is not taken; like `wanted` where that is given. */
+export function suggestName(entry: Entry, taken: readonly string[], wanted = sourceOf(entry)): string {
   const plain =
-    sourceOf(entry)
+    wanted
       .replace(/[^A-Za-z0-9_-]+/g, '-')
       .replace(/^(mcp-)?server-|^mcp-|-mcp(-server)?$|-server$/g, '')
       .replace(/^[-_]+|[-_]+$/g, '')
@@ -53,6 +53,18 @@ export function suggestName(entry: Entry, taken: readonly string[]): string {
 export function refusalOfName(name: string, taken: readonly string[]): string | undefined {
   if (!/^[A-Za-z0-9_-]+$/.test(name)) return 'Only letters, digits, "-" and "_".';
   return taken.includes(name) ? `There is a backend "${name}" already.` : undefined;
+}
+
+/** Whether a snippet has a `//` remark. It ends with its line, and a box of one line takes its end away. */
+export function hasRemark(text: string): boolean {
+  return /(?<!:)\/\//.test(text.replace(/"(?:\\.|[^"\\])*"/g, ''));
+}
+
+/** The text with the lines that it had when it was copied. Throws a `UserError` where it is not what was copied. */
+export function withLinesOf(text: string, copied: string): string {
+  const compact = (text: string) => text.replace(/\s+/g, '');
+  if (compact(text) === compact(copied)) return copied;
+  throw new UserError('Where a remark (// …) ends cannot be told on one line: paste the snippet without its remarks.');
 }
 
 /** Splits as a POSIX shell does: blanks separate, quotes and backslashes keep them. */

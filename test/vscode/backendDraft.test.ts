@@ -5,8 +5,10 @@ import {
   entryOfCommand,
   entryOfPackage,
   entryOfUrl,
+  hasRemark,
   refusalOfName,
   suggestName,
+  withLinesOf,
   wordsOf,
 } from '../../src/vscode/backendDraft.ts';
 
@@ -83,8 +85,26 @@ describe('A suggested name', () => {
   it('is valid and free', () => {
     assert.equal(suggestName(entryOfPackage('memory'), ['memory', 'memory-2']), 'memory-3');
     assert.equal(suggestName({}, []), 'backend');
+    assert.equal(suggestName(entryOfPackage('memory'), ['notes'], 'notes'), 'notes-2', 'like the one it comes with');
     assert.equal(refusalOfName('memory-3', ['memory']), undefined);
     assert.match(refusalOfName('memory', ['memory']) ?? '', /already/);
     assert.match(refusalOfName('a b', []) ?? '', /letters/);
+  });
+});
+
+describe('A snippet with remarks', () => {
+  it('is told from one with addresses', () => {
+    for (const text of ['{ // mine "a": 1 }', '// mine {"url": "http://x"}', '"a \\" b" // c'])
+      assert.ok(hasRemark(text), text);
+    for (const text of ['{"url": "http://x"}', '{url: http://x}', '{"a": "\\" // b"}'])
+      assert.ok(!hasRemark(text), text);
+  });
+
+  it('gets back the lines that it had when it was copied, and is refused where nobody knows them', () => {
+    const copied = '{\n  // mine\n  "a": { "command": "x" }\r\n}\n';
+    for (const pasted of [copied.replace(/\s*\n\s*/g, ' '), copied.replace(/[\r\n]/g, '')])
+      assert.equal(withLinesOf(pasted, copied), copied);
+    assert.throws(() => withLinesOf('{ // mine }', copied), UserError);
+    assert.throws(() => withLinesOf('{ // mine }', ''), UserError);
   });
 });

@@ -171,6 +171,21 @@ describe('Switchyard in VS Code', () => {
     assert.equal(await readFile(configFile(), 'utf8'), before);
   });
 
+  test('a snippet is read as it was copied: with remarks, which end with their lines', async () => {
+    const { command, args } = fixtureCommand('servers/crashing.mjs');
+    const entry = JSON.stringify({ command, args });
+    const pasted = `{\n  // As in its README.\n  "mcpServers": {\n    "remarkable": ${entry} // that is all\n  }\n}\n`;
+    await editor.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await editor.run(({ vscode }, text) => vscode.env.clipboard.writeText(text).then(() => true), pasted);
+    await editor.palette('Switchyard: Add Backend…');
+    await editor.pick('JSON snippet');
+    await editor.enter(pasted);
+    const dialog = editor.page.locator('.monaco-dialog-box');
+    await editor.until('it is tried', async () => /"remarkable" did not start/.test(await dialog.innerText()));
+    await editor.page.keyboard.press('Escape');
+    await editor.until('the dialog is gone', async () => !(await dialog.isVisible()));
+  });
+
   test('raising a priority changes one number in the file, and the order in the tree', async () => {
     const before = await readFile(configFile(), 'utf8');
     const order = async () =>

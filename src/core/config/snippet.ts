@@ -28,7 +28,7 @@ export function parseSnippet(text: string): SnippetEntry[] {
 
 function parsePaste(text: string): MapNode {
   const trimmed = text
-    .replace(/^\s*```.*$/gm, '')
+    .replace(/^\s*```[^{"\n]*|```\s*$/gm, '')
     .trim()
     .replace(/,$/, '');
   if (trimmed === '') throw new UserError('Nothing is given yet.');

@@ -18,6 +18,7 @@ describe('parseSnippet', () => {
     'the braces, with the comma behind them': `{"memory": ${body}},`,
     'named servers alone': `{"memory": ${body}}`,
     'comments, trailing commas and a code fence': `\`\`\`json\n// in your settings:\n{"mcpServers": {\n  "memory": ${body}, // here\n}}\n\`\`\``,
+    'a code fence on one line, as a box of one line has it': `\`\`\`jsonc {"mcpServers": {"memory": ${body}}} \`\`\``,
     'a list of ours': `{"backends": [{"name": "memory", "priority": 3, ${body.slice(1)}]}`,
     YAML: 'mcpServers:\n  memory:\n    command: npx\n    args: [-y, "@modelcontextprotocol/server-memory"]\n',
   };
