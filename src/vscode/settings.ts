@@ -53,9 +53,9 @@ export class Settings implements Disposable {
     return LOG_LEVELS.find(level => level === this.read('logLevel')) ?? 'info';
   }
 
-  /** Undefined: what the file says. */
+  /** Undefined: what the file says, which the setting's default does not replace. */
   get managementTools(): ServerConfig['management_tools'] | undefined {
-    const configured = this.read('managementTools');
+    const configured = this.section.inspect('managementTools' satisfies SettingName)?.globalValue;
     return Object.entries(MANAGEMENT_TOOLS).find(([name]) => name === configured)?.[1];
   }
 
@@ -69,6 +69,10 @@ export class Settings implements Disposable {
   }
 
   private read(name: SettingName): unknown {
-    return vscode.workspace.getConfiguration('switchyard').get(name);
+    return this.section.get(name);
+  }
+
+  private get section(): vscode.WorkspaceConfiguration {
+    return vscode.workspace.getConfiguration('switchyard');
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ProcessGroup, runQuietly } from '../support/processGroup.ts';
 import type { InstalledEditor } from './install.ts';
 
@@ -65,21 +65,12 @@ export async function startCodeServer({
   return { address, output: server.output, ended: server.ended, stop };
 }
 
-/**
- * Writes the settings of VS Code's own folder, where it has none. In the browser a user's settings are not those of the machine: what an extension declares to be the
- * machine's, as ours does, is read from there, or only now and then.
- */
+/** Writes the user's settings, where there are none. */
 export async function writeSettings(userData: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
-  const ofMachine = Object.entries(settings).filter(([name]) => name.startsWith('switchyard.'));
-  for (const [folder, content] of [
-    ['User', settings],
-    ['Machine', Object.fromEntries(ofMachine)],
-  ] as const) {
-    const file = join(userData, folder, 'settings.json');
-    if (existsSync(file)) continue;
-    await mkdir(join(userData, folder), { recursive: true });
-    await writeFile(file, `${JSON.stringify(content, undefined, 2)}\n`);
-  }
+  const file = join(userData, 'User', 'settings.json');
+  if (existsSync(file)) return;
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `${JSON.stringify(settings, undefined, 2)}\n`);
 }
 
 /** VS Code's own folder in a profile. */

@@ -18,7 +18,7 @@ export interface EditorOptions {
   readonly name: string;
   /** Extensions to install, beside the test driver. */
   readonly vsix?: readonly string[];
-  /** Of the user; ours are the machine's too. */
+  /** Of the user. */
   readonly settings?: Record<string, unknown>;
   /** What the workspace holds: path → text. */
   readonly workspaceFiles?: Record<string, string>;

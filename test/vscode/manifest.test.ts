@@ -21,7 +21,7 @@ interface Manifest {
   readonly icon: string;
   readonly contributes: {
     readonly commands: readonly (Entry & { title: string; category: string; icon?: string })[];
-    readonly configuration: { readonly properties: Readonly<Record<string, unknown>> };
+    readonly configuration: { readonly properties: Readonly<Record<string, { scope?: string; enum?: string[] }>> };
     readonly jsonValidation: readonly { url: string }[];
     readonly mcpServerDefinitionProviders: readonly { id: string }[];
     readonly menus: Readonly<Record<string, readonly Entry[]>>;
@@ -48,6 +48,13 @@ describe('package.json', () => {
 
   it('contributes the settings that are read, and no other', () => {
     assert.deepEqual(Object.keys(contributes.configuration.properties).sort(), settings.toSorted());
+  });
+
+  it('lets the user set each of them, with the values that are documented', () => {
+    const { properties } = contributes.configuration;
+    // In a remote window, as the browser's always is, a machine's settings are not read from the user's, or only now and then.
+    for (const [name, { scope = '' }] of Object.entries(properties)) assert.doesNotMatch(scope, /machine/, name);
+    assert.deepEqual(properties['switchyard.managementTools']?.enum, ['off', 'readOnly', 'full']);
   });
 
   it('contributes the views and the provider that are registered, and no other', () => {
