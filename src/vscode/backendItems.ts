@@ -240,13 +240,13 @@ function groupRow(parent: string, label: string, icon: string, items: readonly (
       tooltip: '',
       icon,
       // By position: a careless server may list one name twice, and the tree takes an id only once.
-      children: items.map((item, index) => itemRow(`${id}/${index}`, item)),
+      children: items.map((item, index) => itemRow(`${id}/${index}`, item, icon)),
       isExpanded: false,
     },
   ];
 }
 
-function itemRow(id: string, item: ItemSnapshot | ToolSnapshot): Row {
+function itemRow(id: string, item: ItemSnapshot | ToolSnapshot, icon: string): Row {
   const isTool = 'readOnly' in item;
   const isReadOnly = isTool && item.readOnly;
   const problem = isTool ? item.editorProblem : undefined;
@@ -269,7 +269,7 @@ function itemRow(id: string, item: ItemSnapshot | ToolSnapshot): Row {
     label: item.originalName,
     description: problem === undefined ? firstLine(item.description ?? item.title ?? '') : `Not in chat: ${problem}`,
     tooltip: tooltip.filter(Boolean).join('\n\n'),
-    icon: problem !== undefined ? 'warning' : isReadOnly ? 'eye' : 'symbol-method',
+    icon: problem !== undefined ? 'warning' : isReadOnly ? 'eye' : isTool ? 'symbol-method' : icon,
     ...(problem !== undefined && { color: 'list.warningForeground' }),
     children: [],
     isExpanded: false,

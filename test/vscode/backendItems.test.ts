@@ -170,7 +170,8 @@ describe('A backend’s row', () => {
     const [first, second] = row.children[0]?.children ?? [];
     assert.deepEqual([first?.label, first?.kind, first?.tool], ['tool0', 'tool', 'ns__tool0']);
     assert.equal(second?.label, 'tool1');
-    assert.equal(row.children[1]?.children[0]?.kind, 'item');
+    const [resource] = row.children[1]?.children ?? [];
+    assert.deepEqual([resource?.kind, resource?.icon], ['item', 'file']);
   });
 
   it('says how many of its tools chat does not get, and of each why', () => {
