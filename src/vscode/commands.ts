@@ -221,7 +221,7 @@ async function showLog(face: Face, row: Row | undefined): Promise<void> {
   if (row?.backend !== undefined) return face.backendLogs.show(row.backend);
   const { backends = [], problems = [] } = face.host.snapshot() ?? {}; // while it starts there is its own log to read
   const router: vscode.QuickPickItem = { label: 'Router', description: 'Switchyard itself' };
-  const items = [router, ...inOrder(backends).map(backend => itemOf(backend, problems))];
+  const items = [router, ...inOrder(backends.filter(isUsable)).map(backend => itemOf(backend, problems))];
   const picked = await vscode.window.showQuickPick(items, { placeHolder: 'Show the log of which?' });
   if (picked === router) face.log.show();
   else if (picked) await face.backendLogs.show(picked.label);

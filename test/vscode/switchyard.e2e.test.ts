@@ -77,6 +77,17 @@ describe('Switchyard in VS Code', () => {
     await showsRow('broken', /exited with code 3/);
   });
 
+  test('the router has an output channel, and so has every backend', async () => {
+    await editor.run(({ vscode }) => void vscode.commands.executeCommand('workbench.action.showOutputChannels'));
+    const list = editor.page.locator('.quick-input-widget:visible');
+    await list.locator('input[type=text]').fill('Switchyard');
+    await editor.until('the channels are listed', async () => {
+      const names = (await list.locator('.monaco-list-row').allInnerTexts()).map(text => text.trim());
+      return ['', ': broken', ': local', ': remote'].every(name => names.includes(`Switchyard${name}`));
+    });
+    await editor.page.keyboard.press('Escape');
+  });
+
   test('its tools are in vscode.lm.tools', async () => {
     await editor.offersToChat('local__echo', 'remote__echo');
   });
