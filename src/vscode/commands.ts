@@ -111,7 +111,8 @@ async function snapshotOf({ host }: Face): Promise<Snapshot> {
 }
 
 async function askAndRemove({ settings, host }: Face, { name, tools }: BackendSnapshot): Promise<void> {
-  const detail = `Its entry is taken out of ${settings.configFile}. It is stopped, and chat loses its ${count(tools.length, 'tool')}.`;
+  const loss = tools.length === 0 ? '' : ` It is stopped, and chat loses its ${count(tools.length, 'tool')}.`;
+  const detail = `Its entry is taken out of ${settings.configFile}.${loss}`;
   const choice = await vscode.window.showWarningMessage(`Remove "${name}"?`, { modal: true, detail }, 'Remove');
   if (choice !== 'Remove') return;
   const { removeBackend } = await import('../core/config/edit.ts');
