@@ -49,6 +49,21 @@ describe('An open circuit', () => {
     assert.equal(ledger.entries.length, reached, 'nothing reached the backend');
   });
 
+  test('is not waited for by the call that opened it', async t => {
+    const { url, close } = await startHttpFixture('servers/faulty.mjs');
+    const gateway = await startGateway(t, {
+      backends: [{ name: 'faulty', url, type: 'http', circuit_breaker: { failure_threshold: 1 } }],
+      routing: { retry: { initial_backoff_seconds: 10 } },
+    });
+    await gateway.reaches('faulty', 'ready');
+    const client = await gateway.client();
+    await close();
+    const begun = performance.now();
+    const answer = await client.callTool('faulty__look');
+    assert.match(textOf(answer), /faulty: no connection: .*; faulty: circuit open, try again in \d+ s/);
+    assert.ok(performance.now() - begun < 5000);
+  });
+
   test('lets at most half_open_attempts calls through when its time is up, and closes when they succeed', async t => {
     const ledger = new Ledger(t);
     const limits = { failure_threshold: 1, timeout_seconds: 1, half_open_attempts: 2 };

@@ -303,10 +303,12 @@ export class Router {
       const admitted = await this.admit(untried, tooSlow, record, call.signal);
       if (!admitted) {
         // Everybody was tried: come back to them, after the backoff. Who leaves for good, or could not be tried, does
-        // not come back.
+        // not come back, and for a circuit that will still be open nobody waits.
         if (![...tried].some(({ state: { kind } }) => kind !== 'draining' && kind !== 'stopped')) break;
+        const backoffMs = backoff.next();
+        const isWorthIt = [...tried].some(backend => mayTakeCall(backend, clock.now() + backoffMs));
         tried.clear();
-        await this.pause(backoff.next(), call.signal);
+        if (isWorthIt) await this.pause(backoffMs, call.signal);
         continue;
       }
 
@@ -472,6 +474,11 @@ function pinIn(requestState: unknown): { readonly backend: string; readonly stat
   if (typeof requestState !== 'string') return undefined;
   const end = requestState.indexOf(':');
   return { backend: requestState.slice(0, Math.max(end, 0)), state: requestState.slice(end + 1) };
+}
+
+/** Whether it may be able to take a call at that time, as far as can be told now. */
+function mayTakeCall({ admissibility }: Backend, at: number): boolean {
+  return admissibility.kind !== 'refused' || (admissibility.retryAt ?? at) <= at;
 }
 
 /** Waits until one of them is connected or has failed; gives one that took longer than it may. */
