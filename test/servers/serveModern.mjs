@@ -198,8 +198,9 @@ export class ModernServer {
     const listener = { accepted, send };
     send('notifications/subscriptions/acknowledged', { notifications: accepted });
     this.#listeners.add(listener);
+    // At once: the next message may have come together with the one that ends this.
+    signal.addEventListener('abort', () => this.#listeners.delete(listener));
     await once(signal, 'abort');
-    this.#listeners.delete(listener);
   }
 }
 
