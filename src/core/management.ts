@@ -202,7 +202,7 @@ function describeDecision({ at, passedOver, attempts, ...decision }: Decision): 
 function entryOf({ source, name, namespace, priority, autoStart }: RegisterRequest): Entry {
   const own = sourceNames(source);
   const called = name ?? own?.name ?? namespace;
-  if (called === undefined) throw new UserError('A URL says no name: give "name" or "namespace" too.');
+  if (called === undefined) throw new UserError('The source says no name: give "name" or "namespace" too.');
   const prefix = namespace ?? own?.namespace;
   return { name: called, source, priority, auto_start: autoStart, ...(prefix !== undefined && { namespace: prefix }) };
 }

@@ -72,7 +72,7 @@ describe('A source', () => {
       const { result } = await client.callTool('register_backend', { source, auto_start: false });
       const [{ text }] = result.content;
       if (name === undefined) {
-        assert.equal(text, 'A URL says no name: give "name" or "namespace" too.');
+        assert.equal(text, 'The source says no name: give "name" or "namespace" too.');
         continue;
       }
       const told = JSON.parse(text);

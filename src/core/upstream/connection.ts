@@ -397,7 +397,7 @@ function timeout(limit: Limit, { quietMs, maxMs }: RequestOptions): Failure {
 }
 
 function seconds(ms: number): string {
-  return `${Math.round(ms / 1000)} s`;
+  return `${Math.round(ms / 100) / 10} s`;
 }
 
 /** Closes a transport, telling a Streamable HTTP server first that the session is over. */

@@ -382,7 +382,7 @@ describe('A request', () => {
       const outcome = await connection.request('tools/call', params, { ...limits, ...options });
       return outcome.kind === 'failed' && outcome.failure.message;
     };
-    assert.deepEqual(await Promise.all([told({ caller }), told({})]), ['took longer than 2 s', 'no answer for 1 s']);
+    assert.deepEqual(await Promise.all([told({ caller }), told({})]), ['took longer than 2 s', 'no answer for 0.8 s']);
   });
 });
 
