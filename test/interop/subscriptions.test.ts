@@ -40,7 +40,8 @@ for (const transport of ['stdio', 'HTTP'] as const) {
     test('a backend is told to forget a resource when nobody is subscribed any more', async t => {
       const gateway = await start(t, { one: await launched(t) });
       const [first, second] = [await listener(gateway), await listener(gateway)];
-      for (const uri of [COMMON, ITEM]) {
+      // The last one nobody lists, and no template matches it.
+      for (const uri of [COMMON, ITEM, 'watched:elsewhere']) {
         await subscribe(first, uri, uri);
         await subscribe(second, uri);
         await unsubscribe(first, uri, uri);

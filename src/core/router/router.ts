@@ -28,10 +28,9 @@ import type { ClientRequests } from './clientRequests.ts';
 import { type Decision, DecisionRecord, Decisions } from './decisions.ts';
 import { type Explanation, explainTool } from './explain.ts';
 import { type Exposure, originalTask } from './exposure.ts';
+import { type Holders, holdersOf } from './holders.ts';
 import { withSignedQuestions } from './signature.ts';
-import { exposedNamespace } from './toolNames.ts';
 import type { Tracing } from './tracing.ts';
-import { matchesTemplate } from './uriTemplates.ts';
 
 /** A client's request, and all that it brings with it. */
 export interface Call {
@@ -149,11 +148,11 @@ export class Router {
     let original = uri;
     // A URI does not say whose it is: whoever has not told yet may have it.
     await this.ports.whenBegun();
-    const isListed = this.holdersOf(uri) !== undefined;
+    const { isListed } = this.holdersOf(uri);
     return this.route(call, {
       method,
       name: uri,
-      select: () => this.harmless(this.holdersOf(uri) ?? this.onlyHolderOf(uri)),
+      select: () => this.harmless(this.holdersOf(uri).candidates),
       paramsFor: originalUri => {
         original = originalUri;
         return { ...call.params, uri: originalUri };
@@ -255,13 +254,12 @@ export class Router {
 
   /** Whether some backend that can serve an exposed URI does so for all clients on one connection. */
   isShared(uri: string): boolean {
-    return this.holdersOf(uri)?.some(({ backend }) => backend.isShared) === true;
+    return this.holdersOf(uri).candidates.some(({ backend }) => backend.isShared);
   }
 
   /** Nobody is subscribed to an exposed URI any more: its backends need not tell of it. */
   leaveResource(uri: string): void {
-    for (const { backend, originalName } of this.holdersOf(uri) ?? this.onlyHolderOf(uri) ?? [])
-      backend.unsubscribe(originalName);
+    for (const { backend, originalName } of this.holdersOf(uri).candidates) backend.unsubscribe(originalName);
   }
 
   /** The path of every request, in the order it travels it. */
@@ -435,33 +433,8 @@ export class Router {
     return { isRepeatable: true, candidates: inOrder(candidates, routing, this.turns) };
   }
 
-  /** Who can serve a URI: who lists it, or whose template it matches. */
-  private holdersOf(uri: string): readonly Candidate[] | undefined {
-    const { catalog } = this.ports.surroundings();
-    const { exposure } = this.ports;
-    const listed = catalog.resources.get(exposure.listedAs(uri));
-    if (listed) return listed.candidates;
-    const unlisted = exposure.unlisted(uri);
-    // A URI of a namespace is nobody else's, whatever templates others have.
-    const original = unlisted?.original ?? uri;
-    for (const { name, pool, candidates } of catalog.templates.values()) {
-      if ((unlisted && unlisted.namespace !== pool) || !matchesTemplate(name, original)) continue;
-      return candidates.map(({ backend }) => ({ backend, originalName: original }));
-    }
-    return undefined;
-  }
-
-  /** Who alone could serve a URI that nobody lists: those of its namespace, or the only one that has resources at all. */
-  private onlyHolderOf(uri: string): readonly Candidate[] | undefined {
-    const holders = this.ports
-      .surroundings()
-      .backends.filter(({ about }) => about && 'resources' in about.capabilities);
-    const unlisted = this.ports.exposure.unlisted(uri);
-    if (unlisted) {
-      const own = holders.filter(({ config }) => exposedNamespace(config.namespace) === unlisted.namespace);
-      return own.map(backend => ({ backend, originalName: unlisted.original }));
-    }
-    return holders.length === 1 ? holders.map(backend => ({ backend, originalName: uri })) : undefined;
+  private holdersOf(uri: string): Holders {
+    return holdersOf(uri, this.ports.surroundings(), this.ports.exposure);
   }
 }
 
