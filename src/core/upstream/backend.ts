@@ -10,7 +10,7 @@ import { CircuitBreaker, type CircuitOptions, type Permit } from '../health/circ
 import { HealthChecker } from '../health/healthChecker.ts';
 import { Stats } from '../health/stats.ts';
 import type { BackendPorts, Origin } from './backendPorts.ts';
-import type { Admissibility, BackendState } from './backendState.ts';
+import { type Admissibility, admissibilityOf, type BackendState } from './backendState.ts';
 import { ClientConnections } from './clientConnections.ts';
 import { type Connected, type ConnectOptions, connect } from './connect.ts';
 import type { Caller, Connection } from './connection.ts';
@@ -194,24 +194,7 @@ export class Backend {
 
   /** Whether it could take a call now; changes nothing. */
   get admissibility(): Admissibility {
-    const { state } = this.life;
-    const { max_concurrency } = this.config;
-    if (state.kind === 'draining' || state.kind === 'stopped') return refused(`it is ${state.kind}`);
-    if (state.kind === 'failed' && !state.wasReady) return refused(state.failure.message, state.retryAt);
-    if (max_concurrency > 0 && this.stats.inFlight >= max_concurrency) {
-      const calls = max_concurrency === 1 ? '1 call is' : `${max_concurrency} calls are`;
-      return refused(`${calls} in flight, as many as it may have, try again when one has ended`);
-    }
-    if (this.breaker.isReady) {
-      if (state.kind === 'ready') return { kind: 'ready' };
-      const reason = { idle: 'not started', connecting: 'still starting', failed: 'starting again' }[state.kind];
-      return { kind: 'starting', reason };
-    }
-    const circuit = this.breaker.state;
-    if (circuit.kind === 'held-open') return refused('paused by the user');
-    return circuit.kind === 'open'
-      ? refused('circuit open', circuit.until)
-      : refused('circuit half-open, with as many calls as may try it, try again in a moment');
+    return admissibilityOf(this.life.state, this.breaker, this.stats.inFlight, this.config.max_concurrency);
   }
 
   /** Leave for one call, to be settled by its outcome; undefined unless its admissibility is `ready`. */
@@ -574,8 +557,4 @@ function circuitOptions({ circuit_breaker }: BackendConfig): CircuitOptions {
     timeoutMs: timeout_seconds * 1000,
     halfOpenAttempts: half_open_attempts,
   };
-}
-
-function refused(reason: string, retryAt?: number): Admissibility {
-  return { kind: 'refused', reason, ...(retryAt !== undefined && { retryAt }) };
 }

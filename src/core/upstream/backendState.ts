@@ -1,3 +1,4 @@
+import type { CircuitBreaker } from '../health/circuitBreaker.ts';
 import type { Failure } from './outcome.ts';
 import type { TransportKind } from './transports.ts';
 
@@ -35,3 +36,35 @@ export type Admissibility =
   /** Not yet, but it is about to. */
   | { readonly kind: 'starting'; readonly reason: string }
   | { readonly kind: 'refused'; readonly reason: string; readonly retryAt?: number };
+
+/** @param maxInFlight calls that it may have at a time; 0: no limit */
+export function admissibilityOf(
+  state: BackendState,
+  breaker: Pick<CircuitBreaker, 'isReady' | 'state'>,
+  inFlight: number,
+  maxInFlight: number,
+): Admissibility {
+  if (state.kind === 'draining' || state.kind === 'stopped') return refused(`it is ${state.kind}`);
+  if (state.kind === 'failed' && !state.wasReady) return refused(state.failure.message, state.retryAt);
+  if (maxInFlight > 0 && inFlight >= maxInFlight) {
+    const calls = maxInFlight === 1 ? '1 call is' : `${maxInFlight} calls are`;
+    return refused(`${calls} in flight, as many as it may have, try again when one has ended`);
+  }
+  if (breaker.isReady) {
+    if (state.kind === 'ready') return { kind: 'ready' };
+    const reason = { idle: 'not started', connecting: 'still starting', failed: 'starting again' }[state.kind];
+    return { kind: 'starting', reason };
+  }
+  switch (breaker.state.kind) {
+    case 'held-open':
+      return refused('paused by the user');
+    case 'open':
+      return refused('circuit open', breaker.state.until);
+    default:
+      return refused('circuit half-open, with as many calls as may try it, try again in a moment');
+  }
+}
+
+function refused(reason: string, retryAt?: number): Admissibility {
+  return { kind: 'refused', reason, ...(retryAt !== undefined && { retryAt }) };
+}
