@@ -161,6 +161,8 @@ describe('Calls of backends that cannot answer', () => {
     // Nobody after it: then it is what the backend says.
     const { error } = await client.callTool('one__nobody_has_it');
     assert.deepEqual([error?.code, error?.message], [-32602, 'Unknown tool: nobody_has_it']);
+    gateway.gateway.pause('two');
+    assert.match(textOf(await client.callTool('one__pid')), /\(one: Unknown tool: pid; two: paused by the user\)$/);
   });
 
   test('reach a backend by the path alone, listed or not, where its route says so', async t => {

@@ -11,8 +11,9 @@ export interface Attempt {
   readonly at: number;
   readonly ms: number;
   readonly outcome: 'answered' | 'rejected' | 'failed' | 'cancelled';
-  /** Of one that failed: why, and whether the backend may have seen the call. */
+  /** Of one that failed or was rejected: why. */
   readonly error?: string;
+  /** Of one that failed: whether the backend may have seen the call. */
   readonly sent?: boolean;
 }
 
@@ -90,7 +91,8 @@ export class DecisionRecord {
 
   attempted(backend: string, at: number, outcome: Outcome): void {
     const failed = outcome.kind === 'failed' && { error: outcome.failure.message, sent: outcome.sent };
-    this.attempts.push({ backend, at, ms: this.clock.now() - at, outcome: outcome.kind, ...failed });
+    const rejected = outcome.kind === 'rejected' && { error: outcome.error.message };
+    this.attempts.push({ backend, at, ms: this.clock.now() - at, outcome: outcome.kind, ...failed, ...rejected });
   }
 
   concluded(outcome: Decision['outcome']): Omit<Decision, 'id'> {
@@ -109,7 +111,7 @@ export class DecisionRecord {
     };
   }
 
-  /** Why nobody answered: who failed or was passed over, why, and when to try again. */
+  /** Why nobody answered: who failed, did not take it or was passed over, why, and when to try again. */
   get explanation(): string {
     const tries = this.attempts.map(({ backend, error, sent }) => {
       const doubt = sent ? '; it may have run' : '';
