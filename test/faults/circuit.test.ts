@@ -265,6 +265,17 @@ describe('Calls of backends that cannot answer', () => {
     assert.equal(gateway.backend('one').errorCount, 1);
   });
 
+  for (const session of ['shared', 'per_client'])
+    test(`count one failure when a check finds the backend gone, with the session ${session}`, async t => {
+      const { url, close } = await startHttpFixture('servers/faulty.mjs');
+      const gateway = await startGateway(t, { backends: [{ name: 'one', url, type: 'http', session }] });
+      await gateway.reaches('one', 'ready');
+      await close();
+      await gateway.gateway.checkNow('one');
+      const { state, errorCount } = gateway.backend('one');
+      assert.deepEqual([state.kind, errorCount], ['failed', 1]);
+    });
+
   test('have their timeout restarted by progress, but never last longer than max_request_seconds', async t => {
     const gateway = await startGateway(t, {
       backends: [

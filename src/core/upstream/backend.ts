@@ -431,9 +431,12 @@ export class Backend {
 
   /** A request was not answered. What is lost with it is connected anew. */
   private failed(connection: Connection | undefined, what: string, failure: Failure): void {
-    const isLost = failure.code === 'session-lost' || failure.code === 'unreachable';
+    // A check that is cut off says that more than one stream was.
+    const isCutCheck = failure.code === 'closed' && what === HEALTH_CHECK;
+    const isLost = failure.code === 'session-lost' || failure.code === 'unreachable' || isCutCheck;
     // The end of a connection counts once, however many requests were on it.
-    const isCounted = connection?.end !== undefined || (connection && isLost && this.isShared);
+    const isOfOneClient = !this.isShared && connection !== this.connection;
+    const isCounted = connection && (connection.end !== undefined || (isLost && !isOfOneClient));
     if (!isCounted) this.stats.fail(failure.message, this.ports.clock.now());
     this.ports.onLine(this, `${what} failed: ${failure.message}`);
     if (!connection) return;
@@ -442,8 +445,7 @@ export class Backend {
       if (isLost) this.clients.drop(connection);
       return;
     }
-    // A check that is cut off says that more than one stream was.
-    if (isLost || (failure.code === 'closed' && what === HEALTH_CHECK)) this.lose(connection, failure);
+    if (isLost) this.lose(connection, failure);
     // One stream was cut: whether the server is gone with it, a ping finds out.
     else if (failure.code === 'closed' && !connection.end) void this.check();
   }
