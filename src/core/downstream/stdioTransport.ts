@@ -44,11 +44,11 @@ export class StdioTransport implements Transport {
     if (input.readableEnded || input.destroyed) setImmediate(this.onEnd);
   }
 
-  /** Resolves when the message has been taken from us. */
+  /** Resolves when the message has been taken from us, or what is said in its place; rejects where nothing can be. */
   async send(message: JSONRPCMessage): Promise<void> {
     if (this.isClosed) throw new Error('the connection is closed');
     const text = encode(message);
-    if (text === '') return;
+    if (text === '') throw new Error('a message cannot be written as JSON');
     await new Promise<void>((resolve, reject) => {
       this.output.write(`${text}\n`, error => (error ? reject(error) : resolve()));
     });
@@ -87,7 +87,12 @@ export class StdioTransport implements Transport {
       this.onerror?.(new Error(decoded.refusal));
       return;
     }
+    // Each of a batch by itself: what is wrong with one is no answer to the others.
     const { value } = decoded;
+    for (const each of Array.isArray(value) ? value : [value]) this.take(each);
+  }
+
+  private take(value: unknown): void {
     const parsed = messagesOf(value);
     if ('messages' in parsed) {
       for (const message of parsed.messages) this.onmessage?.(message);

@@ -61,12 +61,26 @@ describe('A client on stdio', () => {
     assert.deepEqual([received, errors.length], [[], refused.length + silent.length]);
   });
 
+  it('has no request of a batch left unanswered for what else is in it', async () => {
+    const { input, received, written } = await started();
+    const requests = Array.from({ length: 101 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'x' }));
+    const none = { id: 'none', method: 'x' };
+    input.write(`${JSON.stringify([none, 1, ...requests])}\n`);
+    await nextTurn();
+    assert.deepEqual(received, requests);
+    assert.deepEqual(
+      (await written()).map(({ id }) => id),
+      ['none'],
+    );
+  });
+
   it('is told where an answer cannot be written', async () => {
     const { transport, written } = await started();
     let deep = {};
     for (let level = 0; level < 100_000; level++) deep = { deep };
     await transport.send({ jsonrpc: '2.0', id: 1, result: deep } as Sent);
-    await transport.send({ jsonrpc: '2.0', method: 'x', params: deep } as Sent);
+    // Who asks the client something is told that it was not asked.
+    await assert.rejects(transport.send({ jsonrpc: '2.0', id: 2, method: 'x', params: deep } as Sent), /JSON/);
     const [{ id, error }, ...others] = await written();
     assert.deepEqual([id, error.code, others], [1, -32603, []]);
   });
