@@ -59,7 +59,9 @@ export class SseTransport implements Transport {
   async send(message: JSONRPCMessage): Promise<void> {
     if (!this.endpoint || this.isClosed) throw new Error('the connection is closed');
     const body = JSON.stringify(message);
-    await this.fetch('POST', this.endpoint, { 'content-type': 'application/json' }, textOf, body);
+    // Where the body breaks off, the status says enough.
+    const use = (response: Response) => textOf(response).catch(() => '');
+    await this.fetch('POST', this.endpoint, { 'content-type': 'application/json' }, use, body);
   }
 
   async close(): Promise<void> {

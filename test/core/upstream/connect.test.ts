@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../../src/core/base/clock.ts';
 import { parseConfig } from '../../../src/core/config/load.ts';
 import type { BackendConfig } from '../../../src/core/config/schema.ts';
@@ -121,7 +122,7 @@ function resultOf({ method, params }: Message): unknown {
 }
 
 /** An HTTP+SSE server whose tool answers what it is told to, and the streams that it has opened. */
-async function sse(t: TestContext) {
+async function sse(t: TestContext, take: (response: ServerResponse) => unknown = each => each.writeHead(202).end()) {
   const streams: ServerResponse[] = [];
   const url = await listen(t, async (request: IncomingMessage, response) => {
     if (request.method === 'GET') {
@@ -130,7 +131,7 @@ async function sse(t: TestContext) {
       return;
     }
     const message = (await json(request)) as Message;
-    response.writeHead(202).end();
+    await take(response);
     const result = resultOf(message);
     const answer = result ? { result } : message.params?.answer;
     if (answer)
@@ -230,6 +231,16 @@ describe('Connecting', () => {
       const { attempted } = await attempt(t, { url, type: 'sse' });
       assert.deepEqual(attempted.ok ? 'it is connected' : attempted.failure.message, message);
     });
+
+  test('takes the word of a server of the 2024 revision that a message is taken, though the rest of it breaks off', async t => {
+    const { url } = await sse(t, async response => {
+      response.writeHead(202, { 'content-length': 8 }).write('Acc', () => response.destroy());
+      // So that the end of the post is there before the answer.
+      await sleep(100);
+    });
+    const { connection } = await connected(t, { url, type: 'sse' });
+    assert.deepEqual(await call(connection, { answer: { result: {} } }), { kind: 'answered', result: {} });
+  });
 
   test('knows a child while it lives', async t => {
     const { connection, children } = await connected(t, stdio(''));
