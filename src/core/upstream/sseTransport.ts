@@ -4,9 +4,11 @@
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
 import { createParser } from 'eventsource-parser';
 import { deferred } from '../base/async.ts';
+import type { Clock } from '../base/clock.ts';
 import { messageOf, reasonOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { fetchWithinOrigin, HttpError, MAX_MESSAGE_BYTES, TooLongError, textOf } from './httpFetch.ts';
+import { SendOrder } from './sendOrder.ts';
 
 const EVENTS_TYPE = 'text/event-stream';
 
@@ -19,12 +21,14 @@ export class SseTransport implements Transport {
   private readonly headers: Readonly<Record<string, string>>;
   /** Each HTTP exchange has its own: `fetch` never lets go of a signal. */
   private readonly exchanges = new Set<AbortController>();
+  private readonly order: SendOrder;
   private endpoint: URL | undefined;
   private protocolVersion: string | undefined;
   private isClosed = false;
 
   /** @param headers of every HTTP request */
-  constructor(url: URL, headers: Readonly<Record<string, string>>) {
+  constructor(url: URL, headers: Readonly<Record<string, string>>, clock: Clock) {
+    this.order = new SendOrder(clock);
     this.url = url;
     this.headers = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
   }
@@ -57,11 +61,13 @@ export class SseTransport implements Transport {
 
   /** Resolves when the server has taken the message; rejects with {@link HttpError} or with what `fetch` threw. */
   async send(message: JSONRPCMessage): Promise<void> {
-    if (!this.endpoint || this.isClosed) throw new Error('the connection is closed');
+    const { endpoint } = this;
+    if (!endpoint || this.isClosed) throw new Error('the connection is closed');
     const body = JSON.stringify(message);
     // Where the body breaks off, the status says enough.
     const use = (response: Response) => textOf(response).catch(() => '');
-    await this.fetch('POST', this.endpoint, { 'content-type': 'application/json' }, use, body);
+    const headers = { 'content-type': 'application/json' };
+    await this.order.take(message, () => this.fetch('POST', endpoint, headers, use, body));
   }
 
   async close(): Promise<void> {
@@ -79,6 +85,7 @@ export class SseTransport implements Transport {
     body?: string,
   ): Promise<void> {
     const exchange = new AbortController();
+    if (this.isClosed) exchange.abort();
     this.exchanges.add(exchange);
     const version = this.protocolVersion !== undefined && { 'mcp-protocol-version': this.protocolVersion };
     try {

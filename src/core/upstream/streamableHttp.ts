@@ -3,7 +3,6 @@
 // came, and is most of what a call would cost. On `fetch`, because that is what the editor sends through its proxy.
 import type { JSONRPCMessage, Transport, TransportSendOptions } from '@modelcontextprotocol/client';
 import { createParser } from 'eventsource-parser';
-import { type Deferred, deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import { hasEnvelope, versionIn } from '../base/envelope.ts';
 import { messageOf, reasonOf } from '../base/errors.ts';
@@ -12,10 +11,9 @@ import { encodedHeader, namedBy } from '../base/paramHeaders.ts';
 import type { MessageOrigin } from '../base/peer.ts';
 import { Backoff } from '../health/backoff.ts';
 import { fetchWithinOrigin, HttpError, MAX_MESSAGE_BYTES, TooLongError, textOf } from './httpFetch.ts';
+import { SendOrder } from './sendOrder.ts';
 import { Exchange } from './streamableExchange.ts';
 
-/** How long a message waits for the notifications before it to be taken. */
-const ORDER_MS = 1000;
 const JSON_TYPE = 'application/json';
 const EVENTS_TYPE = 'text/event-stream';
 const AGAIN = { initialMs: 1000, multiplier: 2, maxMs: 60_000, jitter: 0.2 };
@@ -38,17 +36,17 @@ export class StreamableHttpTransport implements Transport {
   private readonly headers: Readonly<Record<string, string>>;
   private readonly clock: Clock;
   private readonly exchanges = new Set<Exchange>();
+  private readonly order: SendOrder;
   private session: string | undefined;
   private protocolVersion: string | undefined;
   private isClosed = false;
-  /** Resolves when the server has taken all notifications so far; undefined: it has. */
-  private told: Promise<void> | undefined;
 
   /** @param headers of every HTTP request */
   constructor(url: URL, headers: Readonly<Record<string, string>>, clock: Clock) {
     this.url = url;
     this.headers = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
     this.clock = clock;
+    this.order = new SendOrder(clock);
   }
 
   get sessionId(): string | undefined {
@@ -75,43 +73,14 @@ export class StreamableHttpTransport implements Transport {
     if (requestSignal?.aborted) cancel();
     requestSignal?.addEventListener('abort', cancel, { once: true });
     const end = this.begin(exchange, () => requestSignal?.removeEventListener('abort', cancel));
-    const { before, taken } = this.inOrder(message);
     try {
-      if (before) await this.soon(before);
-      const stream = await this.post(message, exchange, options.headers);
+      const stream = await this.order.take(message, () => this.post(message, exchange, options.headers));
       if (stream) void this.follow(exchange, stream).finally(end);
       else end();
     } catch (error) {
       end();
       throw error;
-    } finally {
-      taken.resolve();
     }
-  }
-
-  /**
-   * Of posts at the same time the later may be taken first. So notifications wait for each other, and requests for the
-   * notifications before them; but giving up waits for nothing, nor does an answer.
-   */
-  private inOrder(message: JSONRPCMessage): { readonly before: Promise<void> | undefined; readonly taken: Deferred } {
-    const taken = deferred();
-    if (!('method' in message) || message.method === 'notifications/cancelled') return { before: undefined, taken };
-    const before = this.told;
-    if (!('id' in message)) {
-      const told = Promise.all([before, taken.promise]).then(() => {
-        if (this.told === told) this.told = undefined;
-      });
-      this.told = told;
-    }
-    return { before, taken };
-  }
-
-  /** A server that keeps a notification open keeps nothing else waiting for long. */
-  private async soon(before: Promise<void>): Promise<void> {
-    const enough = deferred();
-    const timer = this.clock.schedule(ORDER_MS, enough.resolve);
-    await Promise.race([before, enough.promise]);
-    timer.dispose();
   }
 
   /** Takes leave of the server; rejects if it does not answer that well. */

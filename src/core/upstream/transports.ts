@@ -32,7 +32,7 @@ export function transportsFor(
   const url = new URL(launch.url);
   const { headers } = launch;
   const http = { kind: 'http' as const, create: () => new StreamableHttpTransport(url, headers, context.clock) };
-  const sse = { kind: 'sse' as const, create: () => new SseTransport(url, headers) };
+  const sse = { kind: 'sse' as const, create: () => new SseTransport(url, headers, context.clock) };
   return { http: [http], sse: [sse], auto: [http, sse] }[launch.type];
 }
 

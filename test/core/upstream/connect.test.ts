@@ -122,7 +122,10 @@ function resultOf({ method, params }: Message): unknown {
 }
 
 /** An HTTP+SSE server whose tool answers what it is told to, and the streams that it has opened. */
-async function sse(t: TestContext, take: (response: ServerResponse) => unknown = each => each.writeHead(202).end()) {
+async function sse(
+  t: TestContext,
+  take: (response: ServerResponse, message: Message) => unknown = response => response.writeHead(202).end(),
+) {
   const streams: ServerResponse[] = [];
   const url = await listen(t, async (request: IncomingMessage, response) => {
     if (request.method === 'GET') {
@@ -131,7 +134,7 @@ async function sse(t: TestContext, take: (response: ServerResponse) => unknown =
       return;
     }
     const message = (await json(request)) as Message;
-    await take(response);
+    await take(response, message);
     const result = resultOf(message);
     const answer = result ? { result } : message.params?.answer;
     if (answer)
@@ -231,6 +234,17 @@ describe('Connecting', () => {
       const { attempted } = await attempt(t, { url, type: 'sse' });
       assert.deepEqual(attempted.ok ? 'it is connected' : attempted.failure.message, message);
     });
+
+  test('asks a server of the 2024 revision for nothing before that has taken that it is initialized', async t => {
+    const taken: unknown[] = [];
+    const { url } = await sse(t, async (response, { method }) => {
+      if (method === 'notifications/initialized') await sleep(100);
+      taken.push(method);
+      response.writeHead(202).end();
+    });
+    await connected(t, { url, type: 'sse' });
+    assert.deepEqual(taken, ['initialize', 'notifications/initialized', 'tools/list']);
+  });
 
   test('takes the word of a server of the 2024 revision that a message is taken, though the rest of it breaks off', async t => {
     const { url } = await sse(t, async response => {
