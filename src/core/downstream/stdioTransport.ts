@@ -41,7 +41,8 @@ export class StdioTransport implements Transport {
       });
     }
     input.on('data', this.onData).once('end', this.onEnd).once('close', this.onEnd);
-    if (input.readableEnded || input.destroyed) setImmediate(this.onEnd);
+    output.once('close', this.onEnd);
+    if (input.readableEnded || input.destroyed || output.destroyed) setImmediate(this.onEnd);
   }
 
   /** Resolves when the message has been taken from us, or what is said in its place; rejects where nothing can be. */
@@ -58,6 +59,7 @@ export class StdioTransport implements Transport {
     if (this.isClosed) return;
     this.isClosed = true;
     this.input.off('data', this.onData).off('end', this.onEnd).off('close', this.onEnd);
+    this.output.off('close', this.onEnd);
     // Lest it keep the process.
     this.input.pause();
     this.onclose?.();

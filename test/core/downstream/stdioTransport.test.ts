@@ -89,11 +89,13 @@ describe('A client on stdio', () => {
     ['says no more', ({ input }) => input.end()],
     ['is gone', ({ input }) => input.destroy()],
     ['reads no more', ({ output }) => output.destroy(new Error('EPIPE'))],
+    ['is told no more', ({ output }) => output.destroy()],
   ] as [string, (streams: { input: PassThrough; output: PassThrough }) => void][])
     it(`has left when it ${how}, which is told once`, async () => {
       const { transport, closed, ...streams } = await started();
       leave(streams);
       await nextTurn();
+      assert.equal(closed(), 1);
       await transport.close();
       streams.output.emit('error', new Error('late'));
       assert.equal(closed(), 1);
