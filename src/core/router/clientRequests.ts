@@ -218,8 +218,10 @@ export class ClientRequests {
   private announceRoots(): void {
     const { only } = this;
     if (!only || !isObject(only.client.capabilities.roots)) return;
-    for (const backend of this.rooted.values())
-      void backend.notify('notifications/roots/list_changed', undefined, only.sessionId);
+    for (const [name, backend] of this.rooted) {
+      if (backend.state.kind === 'stopped') this.rooted.delete(name);
+      else void backend.notify('notifications/roots/list_changed', undefined, only.sessionId);
+    }
   }
 
   private get audience(): (ClientSession | ChangeListener)[] {

@@ -421,9 +421,11 @@ export class Router {
     if (signal.aborted) return;
     const over = deferred();
     const timer = this.ports.clock.schedule(ms, over.resolve);
-    signal.addEventListener('abort', () => over.resolve(), { once: true });
+    const giveUp = () => over.resolve();
+    signal.addEventListener('abort', giveUp, { once: true });
     await over.promise;
     timer.dispose();
+    signal.removeEventListener('abort', giveUp);
   }
 
   /** Of what is only read: repeating it is harmless. */
@@ -450,7 +452,8 @@ function pinIn(requestState: unknown): { readonly backend: string; readonly stat
 }
 
 /** Whether it may be able to take a call at that time, as far as can be told now. */
-function mayTakeCall({ admissibility }: Backend, at: number): boolean {
+function mayTakeCall({ admissibility, breaker }: Backend, at: number): boolean {
+  if (breaker.state.kind === 'held-open') return false;
   return admissibility.kind !== 'refused' || (admissibility.retryAt ?? at) <= at;
 }
 
