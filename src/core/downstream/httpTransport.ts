@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { JSONRPCMessage, RequestId, Transport, TransportSendOptions } from '@modelcontextprotocol/server';
 import type { Clock } from '../base/clock.ts';
 import { REFUSED } from '../base/rpcErrors.ts';
-import { EventStream, HttpExchange, type Unread } from './httpExchange.ts';
+import { EventStream, encode, HttpExchange, type Unread } from './httpExchange.ts';
 
 /** What is kept for a client that has not opened its stream yet. */
 const MAX_QUEUED = 256;
@@ -84,6 +84,8 @@ export class HttpTransport implements Transport {
 
   async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
     if ('method' in message) {
+      // Whoever asks the client something is told that it was not asked.
+      if ('id' in message && encode(message) === '') throw new Error('a message cannot be written as JSON');
       const exchange =
         options?.relatedRequestId === undefined ? undefined : this.exchanges.get(options.relatedRequestId);
       // A client that has lost the response to its request is reached where it still listens.

@@ -41,6 +41,8 @@ export class SseTransport implements Transport {
     try {
       await this.stream.send(message as MessageV1);
     } catch (error) {
+      // Whoever asks the client something is told that it was not asked.
+      if ('method' in message && 'id' in message) throw error;
       const told = unwritten(message, error);
       if (told && !this.response.destroyed) await this.stream.send(told as MessageV1);
     }

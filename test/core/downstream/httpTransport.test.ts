@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
-import { deferred } from '../../../src/core/base/async.ts';
-import type { Answer } from '../../../src/core/base/peer.ts';
+import { deferred, NEVER } from '../../../src/core/base/async.ts';
+import type { Answer, Params } from '../../../src/core/base/peer.ts';
 import { eventually } from '../../support/eventually.ts';
 import { scriptedListener, toolCall } from './scriptedListener.ts';
 
@@ -102,5 +102,15 @@ describe('HttpTransport', () => {
     await ended;
     clients.broadcast('notifications/tools/list_changed');
     assert.deepEqual(await events(current, 1), ['{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}']);
+  });
+
+  it('says so to whoever asks the client something that cannot be written', async t => {
+    const { clients } = await initializedSession(t);
+    let deep: Params = {};
+    for (let depth = 0; depth < 100_000; depth += 1) deep = { deep };
+    const [client] = [...clients];
+    assert.ok(client);
+    const asked = await client.request('odd/request', deep, NEVER);
+    assert.equal(asked.kind, 'error');
   });
 });

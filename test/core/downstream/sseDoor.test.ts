@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
-import { deferred } from '../../../src/core/base/async.ts';
+import { deferred, NEVER } from '../../../src/core/base/async.ts';
 import type { Answer, Params } from '../../../src/core/base/peer.ts';
 import type { ServingPorts } from '../../../src/core/downstream/dispatch.ts';
 import type { Door } from '../../../src/core/downstream/door.ts';
@@ -335,13 +335,15 @@ describe('SseDoor', () => {
     assert.deepEqual([...options.ports.clients], others);
   });
 
-  it('leaves out a notification that cannot be written', async t => {
+  it('leaves out a notification that cannot be written, and says so to whoever asks the client something', async t => {
     let deep: Params = {};
     for (let depth = 0; depth < 100_000; depth += 1) deep = { deep };
     const { session, clients } = await scripted(t);
     const { message } = await session();
     const [client] = await eventually('its joining', () => [...clients].length === 1 && [...clients]);
     client?.notify('notifications/odd', deep);
+    const asked = await client?.request('odd/request', deep, NEVER);
+    assert.equal(asked?.kind, 'error');
     client?.notify('notifications/even', {});
     assert.equal((await message()).method, 'notifications/even');
   });
