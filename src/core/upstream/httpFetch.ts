@@ -1,4 +1,5 @@
 // What every HTTP exchange with a backend keeps to: redirects stay with the server, bodies have a limit, errors keep their status.
+import { createParser, type ParserCallbacks } from 'eventsource-parser';
 
 /** A longer message is none; it ends its stream rather than the router's memory. */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
@@ -64,6 +65,29 @@ export async function textOf({ body }: Response): Promise<string> {
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
+}
+
+/**
+ * Reads a stream of server-sent events to its end. Rejects with {@link TooLongError}, with what broke it off, or with what
+ * a listener threw.
+ */
+export async function readEvents(
+  { body }: Response,
+  listeners: Pick<ParserCallbacks, 'onEvent' | 'onRetry'>,
+): Promise<void> {
+  const decoder = new TextDecoder();
+  let isTooLong = false;
+  const parser = createParser({
+    ...listeners,
+    maxBufferSize: MAX_MESSAGE_BYTES,
+    onError: ({ type }) => {
+      isTooLong ||= type === 'max-buffer-size-exceeded';
+    },
+  });
+  for await (const chunk of body ?? []) {
+    parser.feed(decoder.decode(chunk, { stream: true }));
+    if (isTooLong) throw new TooLongError();
+  }
 }
 
 function targetOf(url: string, headers: Headers): URL | undefined {

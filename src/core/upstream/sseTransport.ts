@@ -2,12 +2,11 @@
 // Of our own because the SDK's validates every message: it drops what it does not know, and leaves a request unanswered
 // whose answer it cannot read. On `fetch`, because that is what the editor sends through its proxy.
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
-import { createParser } from 'eventsource-parser';
 import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf, reasonOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
-import { fetchWithinOrigin, HttpError, MAX_MESSAGE_BYTES, TooLongError, textOf } from './httpFetch.ts';
+import { fetchWithinOrigin, HttpError, readEvents, textOf } from './httpFetch.ts';
 import { SendOrder } from './sendOrder.ts';
 
 const EVENTS_TYPE = 'text/event-stream';
@@ -106,26 +105,16 @@ export class SseTransport implements Transport {
   }
 
   /** Reads the stream to its end. Never rejects but for an endpoint that cannot be used: one that breaks has ended. */
-  private async read({ body, url }: Response, onEndpoint: () => void): Promise<void> {
-    const decoder = new TextDecoder();
-    let isTooLong = false;
-    const parser = createParser({
-      maxBufferSize: MAX_MESSAGE_BYTES,
-      onEvent: ({ event = 'message', data }) => {
-        if (event === 'endpoint') {
-          this.endpoint = endpointIn(data, url);
-          onEndpoint();
-        } else if (event === 'message' && data !== '') this.receive(data);
-      },
-      onError: ({ type }) => {
-        isTooLong ||= type === 'max-buffer-size-exceeded';
-      },
-    });
+  private async read(response: Response, onEndpoint: () => void): Promise<void> {
     try {
-      for await (const chunk of body ?? []) {
-        parser.feed(decoder.decode(chunk, { stream: true }));
-        if (isTooLong) throw new TooLongError();
-      }
+      await readEvents(response, {
+        onEvent: ({ event = 'message', data }) => {
+          if (event === 'endpoint') {
+            this.endpoint = endpointIn(data, response.url);
+            onEndpoint();
+          } else if (event === 'message' && data !== '') this.receive(data);
+        },
+      });
     } catch (error) {
       if (!this.endpoint) throw error;
       if (!this.isClosed) this.tell(new Error(`the stream broke: ${reasonOf(error)}`, { cause: error }));

@@ -2,7 +2,6 @@
 // Of our own because the SDK's validates every message and drops what it does not know, does not tell on whose stream one
 // came, and is most of what a call would cost. On `fetch`, because that is what the editor sends through its proxy.
 import type { JSONRPCMessage, Transport, TransportSendOptions } from '@modelcontextprotocol/client';
-import { createParser } from 'eventsource-parser';
 import type { Clock } from '../base/clock.ts';
 import { hasEnvelope, versionIn } from '../base/envelope.ts';
 import { messageOf, reasonOf } from '../base/errors.ts';
@@ -10,7 +9,7 @@ import { isObject } from '../base/json.ts';
 import { encodedHeader, namedBy } from '../base/paramHeaders.ts';
 import type { MessageOrigin } from '../base/peer.ts';
 import { Backoff } from '../health/backoff.ts';
-import { fetchWithinOrigin, HttpError, MAX_MESSAGE_BYTES, TooLongError, textOf } from './httpFetch.ts';
+import { fetchWithinOrigin, HttpError, readEvents, TooLongError, textOf } from './httpFetch.ts';
 import { SendOrder } from './sendOrder.ts';
 import { Exchange } from './streamableExchange.ts';
 
@@ -207,29 +206,20 @@ export class StreamableHttpTransport implements Transport {
   }
 
   /** Reads a stream to its end. Never rejects: one that breaks has ended. */
-  private async read({ body }: Response, exchange: Exchange): Promise<void> {
-    const decoder = new TextDecoder();
-    let isTooLong = false;
-    const parser = createParser({
-      maxBufferSize: MAX_MESSAGE_BYTES,
-      onEvent: ({ id, event = 'message', data }) => {
-        if (id) exchange.lastEventId = id;
-        if (event === 'message' && data !== '') this.receiveText(data, exchange);
-      },
-      onRetry: ms => {
-        exchange.retryMs = ms;
-      },
-      onError: ({ type }) => {
-        isTooLong ||= type === 'max-buffer-size-exceeded';
-      },
-    });
+  private async read(response: Response, exchange: Exchange): Promise<void> {
     try {
-      for await (const chunk of body ?? []) {
-        parser.feed(decoder.decode(chunk, { stream: true }));
-        if (isTooLong) throw new TooLongError();
-      }
+      await readEvents(response, {
+        onEvent: ({ id, event = 'message', data }) => {
+          if (id) exchange.lastEventId = id;
+          if (event === 'message' && data !== '') this.receiveText(data, exchange);
+        },
+        onRetry: ms => {
+          exchange.retryMs = ms;
+        },
+      });
     } catch (error) {
       if (exchange.hasEnded) return;
+      const isTooLong = error instanceof TooLongError;
       // It would be as long again.
       if (isTooLong && exchange.id !== undefined) exchange.isWanted = false;
       if (isTooLong || exchange.isWanted) this.tell(new Error(`a stream broke: ${reasonOf(error)}`, { cause: error }));
