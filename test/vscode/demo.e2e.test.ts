@@ -58,6 +58,9 @@ describe('The demo in VS Code', () => {
       vscode.commands.executeCommand('workbench.action.closeAllEditors').then(() => true),
     );
     await editor.page.setViewportSize({ width: 1440, height: 900 });
+    // It takes the new size in its own time; what gets the focus before that scrolls the page for good.
+    const height = () => editor.page.locator('.monaco-workbench').evaluate(({ clientHeight }) => clientHeight);
+    await editor.until('the window is laid out anew', async () => (await height()) === 900);
   });
 
   test('agent chat calls one of its tools', async () => {
