@@ -4,12 +4,9 @@
 import type { Readable, Writable } from 'node:stream';
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/server';
 import { isObject } from '../base/json.ts';
+import { LineReader, MAX_MESSAGE_BYTES } from '../base/lineReader.ts';
 import { encode } from './httpExchange.ts';
 import { decodeJson, messagesOf } from './requestBody.ts';
-
-/** A line longer than this is not a message; it ends the connection rather than the router's memory. */
-const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
-const NEWLINE = 10;
 
 /** A pair of streams with a message a line. It ends with either of them. */
 export class StdioTransport implements Transport {
@@ -18,9 +15,7 @@ export class StdioTransport implements Transport {
   onmessage?: (message: JSONRPCMessage) => void;
   private readonly input: Readable;
   private readonly output: Writable;
-  /** What has come of a line that has not ended. */
-  private pieces: Buffer[] = [];
-  private pieceBytes = 0;
+  private readonly lines = new LineReader(line => this.readLine(line));
   private isClosed = false;
   private readonly onData = (chunk: Buffer | string) => this.read(Buffer.from(chunk));
   private readonly onEnd = () => void this.close();
@@ -66,24 +61,13 @@ export class StdioTransport implements Transport {
   }
 
   private read(chunk: Buffer): void {
-    let start = 0;
-    for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, start)) {
-      const line = Buffer.concat([...this.pieces, chunk.subarray(start, at)]);
-      this.pieces = [];
-      this.pieceBytes = 0;
-      start = at + 1;
-      this.readLine(line);
-      if (this.isClosed) return;
-    }
-    if (start === chunk.length) return;
-    this.pieces.push(chunk.subarray(start));
-    this.pieceBytes += chunk.length - start;
-    if (this.pieceBytes <= MAX_MESSAGE_BYTES) return;
+    if (this.lines.read(chunk)) return;
     this.onerror?.(new Error(`a line exceeded ${MAX_MESSAGE_BYTES} bytes`));
     void this.close();
   }
 
   private readLine(line: Buffer): void {
+    if (this.isClosed) return;
     const decoded = decodeJson(line);
     if ('refusal' in decoded) {
       this.onerror?.(new Error(decoded.refusal));

@@ -148,7 +148,6 @@ export class Router {
     let original = uri;
     // A URI does not say whose it is: whoever has not told yet may have it.
     await this.ports.whenBegun();
-    const { isListed } = this.holdersOf(uri);
     return this.route(call, {
       method,
       name: uri,
@@ -160,7 +159,9 @@ export class Router {
       exposed: (backend, result) => this.ports.exposure.result(backend, result, { original, uri }),
       // What nobody lists and its only possible holder does not take is unknown, in whatever words that one says so.
       rejection: error =>
-        isListed || error.code !== INVALID_PARAMS ? error : { data: { uri }, ...error, code: RESOURCE_NOT_FOUND },
+        error.code !== INVALID_PARAMS || this.holdersOf(uri).isListed
+          ? error
+          : { data: { uri }, ...error, code: RESOURCE_NOT_FOUND },
       unknown: () => refusal(RESOURCE_NOT_FOUND, `Unknown resource: ${uri}`, { uri }),
       nobody: message => refusal(INTERNAL_ERROR, message),
     });

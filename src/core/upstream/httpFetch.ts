@@ -1,8 +1,7 @@
 // What every HTTP exchange with a backend keeps to: redirects stay with the server, bodies have a limit, errors keep their status.
 import { createParser, type ParserCallbacks } from 'eventsource-parser';
+import { MAX_MESSAGE_BYTES } from '../base/lineReader.ts';
 
-/** A longer message is none; it ends its stream rather than the router's memory. */
-export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 const MAX_REDIRECTS = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** Of these a POST is sent again as it was. */

@@ -6,6 +6,7 @@ import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
 import spawn from 'cross-spawn';
 import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
+import { LineReader, MAX_MESSAGE_BYTES } from '../base/lineReader.ts';
 
 export interface StdioLaunch {
   readonly command: string;
@@ -26,8 +27,6 @@ export class NotSentError extends Error {
   override readonly name = 'NotSentError';
 }
 
-/** A line longer than this is not a message; it ends the connection rather than the router's memory. */
-const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** A child that leaves more than this unread is sent nothing more until it reads; one message of any size may wait for it. */
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 const STDIN_GRACE_MS = 1000;
@@ -39,7 +38,6 @@ const MAX_LINES_A_SECOND = 500;
 /** More than this in a second, and the child is not read for a while: the others come first. */
 const FLOOD_LINES_A_SECOND = 20_000;
 const FLOOD_PAUSE_MS = 500;
-const NEWLINE = 10;
 const SPACE = 32;
 const OPEN_BRACKET = 91;
 const OPEN_BRACE = 123;
@@ -62,8 +60,7 @@ export class StdioTransport implements Transport {
   private readonly living: Set<StdioTransport>;
   private child: ChildProcess | undefined;
   private end: ChildEnd | undefined;
-  private pieces: Buffer[] = [];
-  private pieceBytes = 0;
+  private readonly lines = new LineReader(line => this.readLine(line));
   /** When the present second began, and the lines said in it. */
   private second = 0;
   private said = 0;
@@ -206,24 +203,9 @@ export class StdioTransport implements Transport {
   }
 
   private read(chunk: Buffer): void {
-    let start = 0;
-    for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, start)) {
-      const piece = chunk.subarray(start, at);
-      const line = this.pieces.length > 0 ? Buffer.concat([...this.pieces, piece]) : piece;
-      this.pieces = [];
-      this.pieceBytes = 0;
-      start = at + 1;
-      this.readLine(line);
-    }
-    if (start === chunk.length) return;
-    this.pieces.push(chunk.subarray(start));
-    this.pieceBytes += chunk.length - start;
-    if (this.pieceBytes > MAX_MESSAGE_BYTES) {
-      this.pieces = [];
-      this.pieceBytes = 0;
-      this.online?.(`a line on stdout exceeded ${MAX_MESSAGE_BYTES} bytes; the process is stopped`);
-      this.kill();
-    }
+    if (this.lines.read(chunk)) return;
+    this.online?.(`a line on stdout exceeded ${MAX_MESSAGE_BYTES} bytes; the process is stopped`);
+    this.kill();
   }
 
   private readLine(line: Buffer): void {
