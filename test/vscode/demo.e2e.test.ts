@@ -48,7 +48,7 @@ describe('The demo in VS Code', () => {
     await editor.page.setViewportSize({ width: 1440, height: 3600 });
     const times: number[] = [];
     for (let round = 0; round < 5; round++) {
-      if (round > 0) await editor.reload();
+      await editor.reload();
       times.push(await activationTime());
     }
     const median = times.toSorted((a, b) => a - b)[2] ?? Number.NaN;
@@ -57,10 +57,10 @@ describe('The demo in VS Code', () => {
     await editor.run(({ vscode }) =>
       vscode.commands.executeCommand('workbench.action.closeAllEditors').then(() => true),
     );
+    // The workbench now and then misses a resize (seen once in 24) and then keeps its old size; at a reload it always
+    // takes the window's.
     await editor.page.setViewportSize({ width: 1440, height: 900 });
-    // It takes the new size in its own time; what gets the focus before that scrolls the page for good.
-    const height = () => editor.page.locator('.monaco-workbench').evaluate(({ clientHeight }) => clientHeight);
-    await editor.until('the window is laid out anew', async () => (await height()) === 900);
+    await editor.reload();
   });
 
   test('agent chat calls one of its tools', async () => {
