@@ -142,7 +142,7 @@ export class Serving {
       });
     }
     const { editor } = this;
-    return (entry, kind) => editor.present(entry, kind);
+    return (catalog, kind) => editor.present(catalog, kind);
   }
 
   private setSharedLevel(): void {

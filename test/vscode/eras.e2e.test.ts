@@ -13,6 +13,7 @@ const backends = [
   { name: 'survey', ...fixtureCommand('servers/survey.mjs', '--era', 'modern') },
   { name: 'twin', ...fixtureCommand('servers/survey.mjs') },
   { name: 'misfits', ...fixtureCommand('servers/misfits.mjs') },
+  { name: 'clock', ...fixtureCommand('servers/clock.mjs') },
 ];
 
 describe('VS Code with backends of both eras', () => {
@@ -172,6 +173,16 @@ describe('VS Code with backends of both eras', () => {
     await editor.run(({ vscode }) => vscode.commands.executeCommand('notifications.showList').then(() => true));
     await editor.until('nobody complained', () => editor.page.getByText('No New Notifications').isVisible());
     assert.match(await routerLog(), /VS Code would not take the tool misfits__schedule, .*"date" is not a type/);
+  });
+
+  test('the page of an MCP App calls a tool of its own server, which the model is not shown twice', async () => {
+    await editor.chat('Show me the clock', { call: 'clock__show', input: {} });
+    await answered(/The clock is shown/);
+    const texts = () => Promise.all(editor.page.frames().map(frame => frame.locator('#time').allInnerTexts()));
+    await editor.until('the page shows what it was told', async () =>
+      (await texts()).flat().includes('It is five past twelve'),
+    );
+    assert.deepEqual([await offers('clock__tell'), await offers('tell')], [true, false]);
   });
 
   test('the log says which backend asked', async () => {

@@ -1,7 +1,8 @@
+import type { Era } from '../base/envelope.ts';
 import { asText } from '../base/json.ts';
 import type { Answer, Params } from '../base/peer.ts';
 import { INVALID_PARAMS, refusal } from '../base/rpcErrors.ts';
-import type { Catalog, Entry } from '../router/catalog.ts';
+import { type Catalog, definitionFor } from '../router/catalog.ts';
 import type { ClientRequests } from '../router/clientRequests.ts';
 import type { RouterIntroduction } from '../router/introduction.ts';
 import type { Call, Router } from '../router/router.ts';
@@ -38,8 +39,13 @@ export interface ServingPorts {
   release(sessionId: string): void;
 }
 
-/** An entry of the catalog as a client is to see it; undefined: not at all. */
-export type Present = (entry: Entry, kind: 'tools' | 'prompts' | 'resources' | 'templates') => unknown;
+/** One of the catalog's lists as a client is to see it. */
+export type Present = (catalog: Catalog, kind: 'tools' | 'prompts' | 'resources' | 'templates') => readonly unknown[];
+
+/** As it is, but for what the other era alone knows. */
+export function presentFor(era: Era): Present {
+  return (catalog, kind) => Array.from(catalog[kind].values(), entry => definitionFor(era, entry));
+}
 
 /** Answers what both eras ask in the same words; undefined for any other method. */
 export function dispatch(
@@ -52,8 +58,7 @@ export function dispatch(
     // Whole lists are given, so nobody has been given a cursor.
     if (call.params.cursor !== undefined)
       return refusal(INVALID_PARAMS, `Invalid cursor: ${asText(call.params.cursor)}`);
-    const seen = Array.from((await catalog())[kind].values(), entry => present(entry, kind));
-    return result({ [key]: seen.filter(each => each !== undefined) });
+    return result({ [key]: present(await catalog(), kind) });
   };
   switch (method) {
     case 'tools/list':

@@ -30,6 +30,13 @@ export function fitForEditor(tool: JsonObject, { namespace, icon }: EditorOption
   return { definition: withFitIcons(withMembers(tool, changed), icon), problem };
 }
 
+/** A listed tool under another name, for pages of MCP Apps: the model is not shown it. Pure. */
+export function forPagesAlone(tool: JsonObject, name: string): JsonObject {
+  const meta = isObject(tool._meta) ? tool._meta : {};
+  const ui = isObject(meta.ui) ? meta.ui : {};
+  return { ...tool, name, _meta: { ...meta, ui: { ...ui, visibility: ['app'] } } };
+}
+
 /**
  * A listed resource or template as VS Code can take it, under a title that says its namespace: its picker shows the
  * resources of all backends in one list, and their URIs seldom say whose they are. Pure.

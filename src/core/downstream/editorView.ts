@@ -1,10 +1,11 @@
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import type { Event } from '../base/event.ts';
+import type { JsonObject } from '../base/json.ts';
 import type { Logger } from '../base/log.ts';
-import { definitionFor, type Entry } from '../router/catalog.ts';
+import { type Catalog, definitionFor, type Entry } from '../router/catalog.ts';
 import type { Present } from './dispatch.ts';
-import { fitForEditor, resourceForEditor, withFitIcons } from './editorFit.ts';
+import { fitForEditor, forPagesAlone, resourceForEditor, withFitIcons } from './editorFit.ts';
 import { EditorIcons } from './editorIcons.ts';
 
 /** The catalog as VS Code is to see it: repaired where it would drop something, and saying whose everything is. */
@@ -21,9 +22,19 @@ export class EditorView implements Disposable {
     this.onDidChange = this.icons.onDidLoad;
   }
 
-  /** An entry as listed; undefined for a tool that VS Code would drop, which could cost it others as well. */
-  present(entry: Entry, kind: Parameters<Present>[1]): unknown {
-    if (kind !== 'tools') return this.fitOther(entry, kind);
+  /** A list without the tools that VS Code would drop, which could cost it others as well. */
+  present(catalog: Catalog, kind: Parameters<Present>[1]): readonly unknown[] {
+    if (kind !== 'tools') return Array.from(catalog[kind].values(), entry => this.fitOther(entry, kind));
+    const tools = new Map(Array.from(catalog.tools, ([name, entry]) => [name, this.tool(entry)]));
+    // VS Code lets the page of an MCP App call only what is listed by the very name that the page gives.
+    for (const [ownName, exposedName] of catalog.pageTools) {
+      const tool = tools.get(exposedName);
+      if (tool && !tools.has(ownName)) tools.set(ownName, forPagesAlone(tool, ownName));
+    }
+    return [...tools.values()].filter(tool => tool !== undefined);
+  }
+
+  private tool(entry: Entry): JsonObject | undefined {
     const { problem, ...fit } = this.fit(entry);
     if (problem !== undefined && !this.told.has(entry.definition)) {
       this.told.add(entry.definition);

@@ -12,10 +12,9 @@ import { asText } from '../base/json.ts';
 import type { Logger } from '../base/log.ts';
 import { type Answer, type Params, Peer } from '../base/peer.ts';
 import { INVALID_PARAMS, METHOD_NOT_FOUND, REFUSED, refusal } from '../base/rpcErrors.ts';
-import { definitionFor } from '../router/catalog.ts';
 import { type Caller, type ClientSession, LOGGING_LEVELS } from '../router/clientRequests.ts';
 import type { Call } from '../router/router.ts';
-import { dispatch, type Present, result, type ServingPorts } from './dispatch.ts';
+import { dispatch, type Present, presentFor, result, type ServingPorts } from './dispatch.ts';
 import type { StatelessServer } from './statelessServer.ts';
 
 const INITIALIZE_PARAMS = 'protocolVersion, capabilities, and clientInfo with a name and a version';
@@ -44,7 +43,7 @@ export class Session implements ClientSession {
   private constructor(sessionId: string, transport: Transport, { ports, log, present, stateless }: SessionOptions) {
     this.sessionId = sessionId;
     this.ports = ports;
-    this.present = present ?? (entry => definitionFor('legacy', entry));
+    this.present = present ?? presentFor('legacy');
     this.stateless = stateless;
     this.peer = new Peer(transport, {
       onRequest: (request, signal) => this.answer(request, signal),

@@ -17,10 +17,9 @@ import {
   UNSUPPORTED_VERSION,
   URL_ELICITATION_REQUIRED,
 } from '../base/rpcErrors.ts';
-import { definitionFor } from '../router/catalog.ts';
 import type { ChangeListener } from '../router/clientRequests.ts';
 import type { Call } from '../router/router.ts';
-import { dispatch, type Present, result, type ServingPorts } from './dispatch.ts';
+import { dispatch, type Present, presentFor, result, type ServingPorts } from './dispatch.ts';
 import { type Exchange, ParkedCalls } from './parkedCalls.ts';
 
 export interface ModernRequest {
@@ -56,8 +55,8 @@ export class StatelessServer implements Disposable {
   private readonly parked: ParkedCalls;
   private readonly present: Present;
 
-  /** @param present an entry as clients are to see it; by default as it is */
-  constructor(ports: ServingPorts, clock: Clock, present: Present = entry => definitionFor('modern', entry)) {
+  /** @param present the lists as clients are to see them; by default as they are */
+  constructor(ports: ServingPorts, clock: Clock, present: Present = presentFor('modern')) {
     this.ports = ports;
     this.parked = new ParkedCalls(clock);
     this.present = present;

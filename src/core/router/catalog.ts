@@ -5,6 +5,7 @@ import type { BackendConfig, RoutingConfig } from '../config/schema.ts';
 import type { Backend } from '../upstream/backend.ts';
 import type { Item } from '../upstream/lists.ts';
 import { globMatcher } from './glob.ts';
+import { pageToolsOf } from './pageTools.ts';
 import { exposedDefinition } from './rewrite.ts';
 import { exposedNames, exposedNamespace } from './toolNames.ts';
 
@@ -44,6 +45,8 @@ export interface Catalog {
   readonly toolAliases: ReadonlyMap<string, string>;
   /** The same of prompts. */
   readonly promptAliases: ReadonlyMap<string, string>;
+  /** Tools that pages of MCP Apps may call, by the names that they know them by → exposed. */
+  readonly pageTools: ReadonlyMap<string, string>;
 }
 
 /** A definition as a client of an era can take it: exactly as it is, but for what the other era alone knows. */
@@ -78,14 +81,16 @@ export function buildCatalog(backends: readonly Backend[], routing: RoutingConfi
     backends.flatMap(backend => promptsOf(backend, routing)),
     routing,
   );
+  const pageTools = pageToolsOf(tools);
   return {
     linked,
     tools,
     prompts,
     resources,
     templates: located(backends, 'templates', 'uriTemplate'),
-    toolAliases: aliasesOf(tools),
+    toolAliases: new Map([...pageTools, ...aliasesOf(tools)]),
     promptAliases: aliasesOf(prompts),
+    pageTools,
   };
 }
 

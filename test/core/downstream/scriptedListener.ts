@@ -29,6 +29,7 @@ export const EMPTY_CATALOG: Catalog = {
   templates: new Map(),
   linked: new Map(),
   toolAliases: new Map(),
+  pageTools: new Map(),
   promptAliases: new Map(),
 };
 
