@@ -215,9 +215,13 @@ export class Gateway implements Disposable {
     return digest([this.config, this.catalog.digests]);
   }
 
-  /** Finds out now whether a backend works; one that is not connected is started. */
-  async checkNow(name: string): Promise<void> {
-    await this.backends.find(name)?.check();
+  /**
+   * Finds out now whether a backend works, also one whose circuit is open; one that is not connected is started.
+   * @returns why it does not; undefined if it works, or was started
+   */
+  async checkNow(name: string): Promise<string | undefined> {
+    const outcome = await this.backends.find(name)?.check();
+    return outcome?.kind === 'failed' ? outcome.failure.message : undefined;
   }
 
   /** Holds a backend's circuit open until it is resumed; calls go elsewhere, what runs keeps running. Not saved. */
@@ -335,7 +339,9 @@ export class Gateway implements Disposable {
   private apply(): Difference {
     const { config } = this;
     // A mistake in an entry does not cost that backend what is known of it.
-    this.kept?.retain([...config.backends, ...config.rejected].map(({ name }) => name));
+    const names = new Set([...config.backends, ...config.rejected].map(({ name }) => name));
+    this.kept?.retain([...names]);
+    for (const name of this.lines.keys()) if (!names.has(name)) this.lines.delete(name);
     const difference = this.backends.apply(config.backends, config.server.drain_seconds * 1000);
     this.listsChanged();
     return difference;

@@ -163,10 +163,15 @@ async function restart({ host }: Face, { name }: BackendSnapshot): Promise<void>
 
 async function checkNow(face: Face, { name }: BackendSnapshot): Promise<void> {
   const { gateway } = await face.host.running();
-  await vscode.window.withProgress({ location: { viewId: BACKENDS_VIEW } }, () => gateway.checkNow(name));
+  const location = { viewId: BACKENDS_VIEW };
+  const failure = await vscode.window.withProgress({ location }, () => gateway.checkNow(name));
   const { backends, problems } = gateway.snapshot();
   const checked = backends.find(backend => backend.name === name);
-  if (checked) note(`"${name}": ${describeBackend(checked, problems)}`);
+  if (!checked) return;
+  const { state, circuit } = checked;
+  const isKeptAway = state.kind === 'ready' && circuit.kind !== 'closed';
+  const found = failure !== undefined ? `it does not work: ${failure} · ` : isKeptAway ? 'it works · ' : '';
+  note(`"${name}": ${found}${describeBackend(checked, problems)}`);
 }
 
 async function pause({ host }: Face, { name }: BackendSnapshot): Promise<void> {

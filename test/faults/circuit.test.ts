@@ -67,7 +67,7 @@ describe('An open circuit', () => {
   test('lets at most half_open_attempts calls through when its time is up, and closes when they succeed', async t => {
     const ledger = new Ledger(t);
     const limits = { failure_threshold: 1, timeout_seconds: 1, half_open_attempts: 2 };
-    const gateway = await faultyGateway(t, limits, '--ledger', ledger.file, '--wait', '300');
+    const gateway = await faultyGateway(t, limits, '--ledger', ledger.file, '--wait', '2000');
     const client = await gateway.client();
     const until = await openCircuit(gateway);
     assert.equal(isError(await client.callTool('faulty__look', { label: 'early' })), true);
@@ -91,6 +91,81 @@ describe('An open circuit', () => {
     assert.ok((await openCircuit(gateway)) > until);
   });
 
+  test('opens again when the process dies while it is tried, also of the only call that may try it', async t => {
+    const circuit_breaker = { failure_threshold: 1, timeout_seconds: 1, half_open_attempts: 1 };
+    const gateway = await startGateway(t, {
+      backends: [
+        { name: 'faulty', ...fixtureCommand('servers/faulty.mjs'), circuit_breaker, health_check: { enabled: false } },
+      ],
+    });
+    const client = await gateway.client();
+    const untils = [];
+    for (let round = 0; round < 2; round++) {
+      await gateway.reaches('faulty', 'ready');
+      await eventually('the end of its time', () => {
+        const { circuit } = gateway.backend('faulty');
+        return circuit.kind !== 'open' || Date.now() > circuit.until;
+      });
+      await client.callTool('faulty__exit');
+      const { circuit } = gateway.backend('faulty');
+      assert.ok(circuit.kind === 'open', `it is ${circuit.kind}`);
+      untils.push(circuit.until);
+    }
+    const [first = 0, second = 0] = untils;
+    assert.ok(second > first);
+  });
+
+  test('is opened by processes that die under one client each', async t => {
+    const gateway = await startGateway(t, {
+      backends: [
+        {
+          name: 'faulty',
+          session: 'per_client',
+          ...fixtureCommand('servers/faulty.mjs'),
+          circuit_breaker: { failure_threshold: 2 },
+        },
+      ],
+    });
+    await gateway.reaches('faulty', 'ready');
+    const client = await gateway.client();
+    await client.callTool('faulty__exit');
+    assert.deepEqual(gateway.backend('faulty').circuit, { kind: 'closed', failures: 1 });
+    await client.callTool('faulty__exit');
+    assert.equal(gateway.backend('faulty').circuit.kind, 'open');
+  });
+
+  test('is not opened by requests that the server refuses with HTTP 4xx, which says nothing against it', async t => {
+    const gateway = await faultyGateway(t, { failure_threshold: 1 });
+    const client = await gateway.client();
+    assert.match(textOf(await client.callTool('faulty__http_403')), /faulty: the server answered HTTP 403/);
+    assert.deepEqual(gateway.backend('faulty').circuit, { kind: 'closed', failures: 0 });
+  });
+
+  test('does not keep a person from finding out whether the backend works, and stays open', async t => {
+    const gateway = await faultyGateway(t, { failure_threshold: 1 });
+    await openCircuit(gateway);
+    assert.equal(await gateway.gateway.checkNow('faulty'), undefined);
+    assert.equal(gateway.backend('faulty').circuit.kind, 'open');
+    const { url, close } = await startHttpFixture('servers/faulty.mjs');
+    await gateway.write({ backends: [{ name: 'faulty', url, type: 'http' }] });
+    await gateway.gateway.reload();
+    await gateway.reaches('faulty', 'ready');
+    gateway.gateway.pause('faulty');
+    await close();
+    assert.match((await gateway.gateway.checkNow('faulty')) ?? '', /^no connection: /);
+  });
+
+  test('that the person holds open stays so when the backend is started in another way', async t => {
+    const { command, args } = fixtureCommand('servers/faulty.mjs');
+    const gateway = await startGateway(t, { backends: [{ name: 'faulty', command, args }] });
+    await gateway.reaches('faulty', 'ready');
+    gateway.gateway.pause('faulty');
+    await gateway.write({ backends: [{ name: 'faulty', command, args, env: { ANOTHER: '1' } }] });
+    await gateway.gateway.reload();
+    await gateway.reaches('faulty', 'ready');
+    assert.equal(gateway.backend('faulty').circuit.kind, 'held-open');
+  });
+
   test('is probed by a check when its time is up and no call comes', async t => {
     const url = await httpFixture(t, 'servers/faulty.mjs');
     const circuit_breaker = { failure_threshold: 1, timeout_seconds: 1, half_open_attempts: 1 };
@@ -100,7 +175,7 @@ describe('An open circuit', () => {
     });
     await gateway.reaches('faulty', 'ready');
     await openCircuit(gateway);
-    await eventually('the circuit to close', () => gateway.backend('faulty').circuit.kind === 'closed', 3000);
+    await eventually('the circuit to close', () => gateway.backend('faulty').circuit.kind === 'closed');
   });
 });
 
@@ -279,13 +354,13 @@ describe('Calls of backends that cannot answer', () => {
   test('have their timeout restarted by progress, but never last longer than max_request_seconds', async t => {
     const gateway = await startGateway(t, {
       backends: [
-        working('patient', { request_timeout_seconds: 0.5 }),
-        working('strict', { request_timeout_seconds: 0.5, max_request_seconds: 0.8 }),
+        working('patient', { request_timeout_seconds: 2 }),
+        working('strict', { request_timeout_seconds: 2, max_request_seconds: 2.5 }),
       ],
     });
     await gateway.gateway.whenSettled();
     const client = await gateway.client();
-    const tick = (name: string) => client.callTool(`${name}__tick`, { times: 6, ms: 200 }, { progressToken: name });
+    const tick = (name: string) => client.callTool(`${name}__tick`, { times: 6, ms: 500 }, { progressToken: name });
     const [patient, strict] = await Promise.all([tick('patient'), tick('strict')]);
     assert.equal(textOf(patient), 'ticked');
     assert.equal(isError(strict), true);

@@ -57,6 +57,7 @@ const calls = [
 /** Faults of HTTP, by the tool that is called. */
 const faults = {
   http_500: ({ response }) => refuse(response, 500),
+  http_403: ({ response }) => refuse(response, 403),
   http_503: ({ response }) => refuse(response, 503, { 'retry-after': '1' }),
   http_404({ response, forget }) {
     forget();

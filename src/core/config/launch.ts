@@ -9,7 +9,7 @@ import type { BackendEntry, Launch } from './schema.ts';
 /** What is wrong with the address of a backend, and the key to point at. */
 export interface LaunchError {
   readonly kind: 'error';
-  readonly key: 'url' | 'source' | 'env_file' | 'name';
+  readonly key: 'url' | 'source' | 'env_file' | 'health_check' | 'name';
   readonly message: string;
 }
 
@@ -68,9 +68,19 @@ export function sourceNames(source: string): { readonly name: string; readonly n
   return { name, namespace: identifier(namespace) || name };
 }
 
-function remote({ headers, type, enabled }: BackendEntry, url: string, key: 'url' | 'source'): Launch | LaunchError {
+function remote(
+  { headers, type, enabled, health_check: { endpoint } }: BackendEntry,
+  url: string,
+  key: 'url' | 'source',
+): Launch | LaunchError {
   const isAddress = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
   if (enabled && !isAddress) return { kind: 'error', key, message: `${key} must be an http:// or https:// address` };
+  if (enabled && endpoint !== undefined && !URL.canParse(endpoint, url))
+    return {
+      kind: 'error',
+      key: 'health_check',
+      message: `health_check.endpoint "${endpoint}" is no path of the server`,
+    };
   const address = isAddress ? new URL(url) : undefined;
   if (!address?.username && !address?.password) return { kind: 'remote', url, headers, type };
   // As browsers and curl send it (RFC 7617). Left in the URL, `fetch` would refuse it, in words that have all of it.

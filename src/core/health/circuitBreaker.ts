@@ -80,6 +80,12 @@ export class CircuitBreaker {
     return permit;
   }
 
+  /** Counts a failure that is no call's: the connection itself is gone. It needs no permit, and an open circuit no news. */
+  fail(): void {
+    if (this.current.kind === 'open' && this.isReady) this.open(1);
+    else this.count('failure');
+  }
+
   /** Refuses calls until `release` or `reset`. */
   hold(): void {
     this.enter({ kind: 'held-open' });

@@ -1,6 +1,7 @@
 import { type Deferred, deferred } from '../base/async.ts';
 import type { Disposable } from '../base/disposable.ts';
 import type { Era } from '../base/envelope.ts';
+import { messageOf } from '../base/errors.ts';
 import { asText } from '../base/json.ts';
 import { paramHeaders } from '../base/paramHeaders.ts';
 import type { Params } from '../base/peer.ts';
@@ -64,6 +65,7 @@ export class Backend {
   private introduced: Introduction | undefined;
   private life: Life = { state: { kind: 'idle' } };
   private checker: HealthChecker | undefined;
+  private checking: Promise<Outcome> | undefined;
   private stateChanges: Deferred[] = [];
   private readonly lastWords = new LastWords();
   private starts = 0;
@@ -168,7 +170,11 @@ export class Backend {
     this.starts += 1;
     const abort = new AbortController();
     const state = { kind: 'connecting', since: this.ports.clock.now() } as const;
-    this.enter({ state, abort, attempt: this.attempt(abort.signal) });
+    // One that cannot even be tried has failed as well.
+    const attempt = this.attempt(abort.signal).catch((error: unknown) => {
+      if (!abort.signal.aborted) this.fail({ code: 'protocol', message: messageOf(error) }, false);
+    });
+    this.enter({ state, abort, attempt });
   }
 
   /** Ends the connection and makes a new one. */
@@ -250,20 +256,31 @@ export class Backend {
     return outcome;
   }
 
-  /** Finds out now whether it works; one that is not connected is started. What is found counts in the circuit. */
-  async check(): Promise<void> {
+  /**
+   * Finds out now whether it works, whatever its circuit; one that is not connected is started. What is found counts as a
+   * call's outcome would, where the circuit lets calls through.
+   * @returns undefined if it was not connected; else what came of it
+   */
+  check(): Promise<Outcome | undefined> {
     const { life } = this;
     if (life.state.kind !== 'ready' || !('connection' in life)) {
       if (life.state.kind !== 'connecting' && life.state.kind !== 'draining') this.start();
-      return;
+      return Promise.resolve(undefined);
     }
+    this.checking ??= this.probe(life.connection).finally(() => {
+      this.checking = undefined;
+    });
+    return this.checking;
+  }
+
+  private async probe(connection: Connection): Promise<Outcome> {
     const permit = this.breaker.acquire();
-    if (!permit) return;
-    const outcome = await probe(life.connection, this.config);
-    permit.settle(verdictOf(outcome));
-    if (outcome.kind === 'failed') this.failed(life.connection, HEALTH_CHECK, outcome.failure);
+    const outcome = await probe(connection, this.config, this.ports.clock);
+    permit?.settle(verdictOf(outcome));
+    if (outcome.kind === 'failed') this.failed(connection, HEALTH_CHECK, outcome.failure);
     else this.stats.prove(this.ports.clock.now());
     this.announce();
+    return outcome;
   }
 
   /** Tells the backend something on behalf of a client, if it is there. */
@@ -304,8 +321,14 @@ export class Backend {
     if (this.isShared) return { ok: true, value: life.connection };
     const givenUp = deferred<Attempted<Connection>>();
     const giveUp = () => givenUp.resolve({ ok: false, failure: { code: 'closed', message: 'the client gave up' } });
+    const failure = {
+      code: 'request-timeout',
+      message: 'the connection for this client was not made in time',
+    } as const;
+    const timer = this.ports.clock.schedule(this.timeouts().quietMs, () => givenUp.resolve({ ok: false, failure }));
     signal.addEventListener('abort', giveUp, { once: true });
     const found = await Promise.race([this.clients.for(caller), givenUp.promise]);
+    timer.dispose();
     signal.removeEventListener('abort', giveUp);
     return found;
   }
@@ -369,6 +392,7 @@ export class Backend {
     const lost = (failure: Failure) => {
       onEnd();
       this.stats.fail(failure.message, this.ports.clock.now());
+      this.breaker.fail();
       this.ports.onLine(this, `the connection of one client ended: ${failure.message}`);
       this.ports.clock.schedule(RENEW_MS, () => {
         const isSubscribed = this.standing.subscriptionsOf(caller.sessionId).size > 0;
@@ -377,7 +401,10 @@ export class Backend {
     };
     const options = { knownEra: this.knownEra, capabilities, readsLists: false };
     const opened = await this.open(options, caller.sessionId, lost, signal);
-    if (!opened.ok) return opened;
+    if (!opened.ok) {
+      if (!signal.aborted) this.breaker.fail();
+      return opened;
+    }
     const { connection } = opened.value;
     if (logLevel !== undefined) this.standing.setLevel(connection, logLevel);
     this.standing.renew(connection, caller.sessionId);
@@ -442,7 +469,7 @@ export class Backend {
     if (!connection) return;
     if (connection !== this.connection) {
       // That of one client alone is made anew by its next request.
-      if (isLost) this.clients.drop(connection);
+      if (isLost && this.clients.drop(connection)) this.breaker.fail();
       return;
     }
     if (isLost) this.lose(connection, failure);
@@ -456,7 +483,7 @@ export class Backend {
     if (!('connection' in life) || life.connection !== connection || life.state.kind !== 'ready') return;
     if (this.ports.clock.now() - life.state.since >= STEADY_MS) this.backoff.reset();
     this.stats.fail(failure.message, this.ports.clock.now());
-    this.breaker.acquire()?.settle('failure');
+    this.breaker.fail();
     void connection.close();
     this.fail(failure, true);
   }
@@ -541,7 +568,9 @@ export class Backend {
       lastProof: () => this.stats.lastProof,
       probeAt: () => (this.breaker.state.kind === 'open' ? this.breaker.state.until : undefined),
       check: async () => {
-        if (this.config.health_check.enabled && this.life.state.kind === 'ready') await this.check();
+        // Before an open circuit's time is up there is nothing to find out.
+        if (this.config.health_check.enabled && this.life.state.kind === 'ready' && this.breaker.isReady)
+          await this.check();
       },
     });
   }

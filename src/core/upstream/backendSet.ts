@@ -45,8 +45,10 @@ export class BackendSet {
       if (present && same(present.config, config)) return present;
       (present ? updated : added).push(config.name);
       if (present?.reconfigure(config)) return present;
-      // What it offered stays listed until the new connection tells.
-      return new Backend(config, this.ports, present?.hasListed ? present : this.kept(config));
+      // What it offered stays listed until the new connection tells, and who paused it has not resumed it.
+      const next = new Backend(config, this.ports, present?.hasListed ? present : this.kept(config));
+      if (present?.breaker.state.kind === 'held-open') next.breaker.hold();
+      return next;
     });
     for (const backend of this.members) {
       if (backend.config.auto_start && backend.state.kind === 'idle') backend.start();

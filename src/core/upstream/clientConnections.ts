@@ -51,9 +51,14 @@ export class ClientConnections {
     return attempted?.ok ? attempted.value : undefined;
   }
 
-  /** Ends a connection that has turned out to be of no use; its client is given another with its next request. */
-  drop(connection: Connection): void {
-    for (const [sessionId, { made }] of this.own) if (made === connection) this.release(sessionId);
+  /**
+   * Ends a connection that has turned out to be of no use; its client is given another with its next request.
+   * @returns false if it is none of these, or no longer
+   */
+  drop(connection: Connection): boolean {
+    const [sessionId] = [...this.own].find(([, { made }]) => made === connection) ?? [];
+    if (sessionId !== undefined) this.release(sessionId);
+    return sessionId !== undefined;
   }
 
   /** Ends a client's connection: the client has left. */

@@ -10,6 +10,7 @@ export interface Failure {
     | 'needs-sign-in' // HTTP 401
     | 'session-lost' // HTTP 404 for our session
     | 'unreachable' // no connection could be made
+    | 'refused' // another HTTP 4xx: the server is there, and does not take this
     | 'http' // any other HTTP status
     | 'protocol' // something that is not MCP
     | 'closed'; // the connection ended, or was ended by us
@@ -33,8 +34,15 @@ export type Outcome =
 /** A value, or why there is none. */
 export type Attempted<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure };
 
-/** The connection itself is gone: counted once, however many calls were on it. */
-const OF_THE_CONNECTION: ReadonlySet<Failure['code']> = new Set(['exited', 'closed', 'session-lost', 'unreachable']);
+/** What says nothing against a backend, and what the end of its connection says once, however many calls were on it. */
+const NOT_OF_THE_CALL: ReadonlySet<Failure['code']> = new Set([
+  'refused',
+  'needs-sign-in',
+  'exited',
+  'closed',
+  'session-lost',
+  'unreachable',
+]);
 
 /** What the circuit breaker learns from the outcome of one call: only not having been answered speaks against a backend. */
 export function verdictOf(outcome: Outcome): 'success' | 'failure' | 'ignored' {
@@ -44,7 +52,7 @@ export function verdictOf(outcome: Outcome): 'success' | 'failure' | 'ignored' {
       return 'success';
     case 'failed':
       // What did not reach it says nothing that the end of its connection does not say.
-      return !outcome.sent || OF_THE_CONNECTION.has(outcome.failure.code) ? 'ignored' : 'failure';
+      return !outcome.sent || NOT_OF_THE_CALL.has(outcome.failure.code) ? 'ignored' : 'failure';
     case 'cancelled':
       return 'ignored';
   }

@@ -60,11 +60,16 @@ export function failureOf(error: unknown, transport: Transport): Failure {
   if (status === 401) return { code: 'needs-sign-in', message: 'needs sign-in: add a header' };
   if (status === 404 && (transport as { sessionId?: string }).sessionId)
     return { code: 'session-lost', message: 'the server forgot our session (HTTP 404)' };
-  if (error instanceof HttpError) return { code: 'http', message: error.message };
+  if (error instanceof HttpError) return { code: codeOfStatus(error.status), message: error.message };
   const cause = systemCodeOf(error);
   if (cause) return { code: 'unreachable', message: `no connection: ${cause.message}` };
   if (error === undefined) return { code: 'closed', message: 'the connection ended' };
   return { code: 'protocol', message: reasonOf(error) };
+}
+
+/** What an HTTP error says of a server; 408 is its own timeout. */
+export function codeOfStatus(status: number): 'refused' | 'http' {
+  return status >= 400 && status < 500 && status !== 408 ? 'refused' : 'http';
 }
 
 function failureOfEnd(end: ChildEnd, transport: StdioTransport): Failure {

@@ -577,6 +577,23 @@ function temporaryFolder(t: TestContext): string {
   return folder;
 }
 
+describe('health_check.endpoint', () => {
+  const entry = (endpoint: string) =>
+    `backends:\n  - name: a\n    url: http://h/mcp\n    health_check: { endpoint: "${endpoint}" }\n`;
+
+  test('is a path or an address', () => {
+    for (const endpoint of ['/health', 'health?deep=1', 'http://h:9090/'])
+      assert.equal(backend(entry(endpoint)).health_check.endpoint, endpoint);
+  });
+
+  test('that is neither takes its backend out of service', () => {
+    for (const endpoint of ['//', 'http://', 'https://h:99999/x']) {
+      const found = findings(parse(entry(endpoint)));
+      assert.deepEqual(found, [`error 4:19: health_check.endpoint "${endpoint}" is no path of the server`]);
+    }
+  });
+});
+
 describe('fallback_to', () => {
   const routes = (to: string) => `    routes: [{ pattern: "*", strategy: fallback, fallback_to: ${to} }]\n`;
   const text = (...entries: [name: string, to?: string][]) =>

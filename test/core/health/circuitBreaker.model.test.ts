@@ -64,6 +64,15 @@ class Model {
     else this.closeIfWell();
   }
 
+  /** As a call that is let through whatever the number of those in flight, and fails at once. */
+  fail(): void {
+    if (this.kind === 'open' && this.isReady) this.become('half-open');
+    if (this.kind !== 'closed' && this.kind !== 'half-open') return;
+    const call = { stretch: this.stretch };
+    this.calls.push(call);
+    this.settle(call, 'failure');
+  }
+
   become(kind: CircuitState['kind']): void {
     this.kind = kind;
     this.stretch += 1;
@@ -165,6 +174,11 @@ function play(seed: number, transitions: Set<string>): void {
     late.permit.settle(verdict);
     model.settle(late.call, verdict);
   };
+  const fail = () => {
+    steps.push('fail');
+    breaker.fail();
+    model.fail();
+  };
   const advance = () => {
     const ms = random.between(1, 4);
     steps.push(`advance ${ms}`);
@@ -186,7 +200,7 @@ function play(seed: number, transitions: Set<string>): void {
   for (let left = 5 + Math.floor(seed / 50); left > 0; left -= 1) {
     const before = breaker.state;
     const isTraffic = random.next() < 0.93;
-    random.pick(isTraffic ? [acquire, acquire, settle, settle, advance] : [byUser, reconfigure])();
+    random.pick(isTraffic ? [acquire, acquire, settle, settle, advance] : [byUser, reconfigure, fail])();
     const story = `after ${steps.join(', ')} (seed ${seed})`;
     assert.deepEqual(breaker.state, model.state, `state ${story}`);
     assert.equal(breaker.isReady, model.isReady, `isReady ${story}`);
