@@ -45,6 +45,8 @@ export interface Decision {
 }
 
 const KEPT = 1000;
+/** Of names and messages, which clients and backends may make as long as a whole request: all of them are kept. */
+const MAX_TEXT = 500;
 
 /** The last 1,000 decisions. */
 export class Decisions {
@@ -80,7 +82,7 @@ export class DecisionRecord {
 
   constructor(method: string, name: string, clock: Clock) {
     this.method = method;
-    this.name = name;
+    this.name = cut(name);
     this.clock = clock;
     this.at = clock.now();
   }
@@ -90,8 +92,8 @@ export class DecisionRecord {
   }
 
   attempted(backend: string, at: number, outcome: Outcome): void {
-    const failed = outcome.kind === 'failed' && { error: outcome.failure.message, sent: outcome.sent };
-    const rejected = outcome.kind === 'rejected' && { error: outcome.error.message };
+    const failed = outcome.kind === 'failed' && { error: cut(outcome.failure.message), sent: outcome.sent };
+    const rejected = outcome.kind === 'rejected' && { error: cut(outcome.error.message) };
     this.attempts.push({ backend, at, ms: this.clock.now() - at, outcome: outcome.kind, ...failed, ...rejected });
   }
 
@@ -124,4 +126,9 @@ export class DecisionRecord {
     });
     return `No backend could run "${this.name}" (${[...tries, ...others].join('; ')})`;
   }
+}
+
+function cut(text: string): string {
+  // A copy: a piece of a text keeps all of it in memory.
+  return text.length > MAX_TEXT ? `${Buffer.from(text.slice(0, MAX_TEXT)).toString()}…` : text;
 }

@@ -1,7 +1,7 @@
 import { groupBy } from '../base/groupBy.ts';
-import { nearest } from '../base/nearest.ts';
 import { type Surroundings, selectForTool, type ToolCandidate, type Turns } from './candidates.ts';
 import type { Entry } from './catalog.ts';
+import { nearNames } from './toolNames.ts';
 
 /** What would become of a call now. */
 export interface Explanation {
@@ -41,7 +41,7 @@ export function explainTool(
   }
   const selection = selectForTool(name, surroundings, turns);
   if (!selection) {
-    const near = nearest(name, exposed.keys());
+    const near = nearNames(name, exposed.keys());
     const hint = near.length > 0 ? ` Near it: ${near.join(', ')}.` : '';
     return { name, known: false, steps: [`No backend has a tool of this name.${hint}`], candidates: [] };
   }

@@ -3,7 +3,6 @@
 import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import { asText, isObject } from '../base/json.ts';
-import { nearest } from '../base/nearest.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
 import { INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, refusal } from '../base/rpcErrors.ts';
 import { Backoff } from '../health/backoff.ts';
@@ -30,6 +29,7 @@ import { type Explanation, explainTool } from './explain.ts';
 import { type Exposure, originalTask } from './exposure.ts';
 import { type Holders, holdersOf } from './holders.ts';
 import { withSignedQuestions } from './signature.ts';
+import { nearNames } from './toolNames.ts';
 import type { Tracing } from './tracing.ts';
 
 /** A client's request, and all that it brings with it. */
@@ -469,9 +469,7 @@ async function firstConnected(backends: readonly Backend[], signal: AbortSignal)
 }
 
 function unknown(what: string, name: string, known: Iterable<string>): Answer {
-  const names = [...known];
-  // Without its namespace a name is nobody's, however well it is spelled.
-  const near = [...names.filter(each => each.endsWith(`__${name}`)), ...nearest(name, names)].slice(0, 3);
+  const near = nearNames(name, known);
   const hint = near.length > 0 ? `. Did you mean ${near.map(each => `"${each}"`).join(' or ')}?` : '';
   return refusal(INVALID_PARAMS, `Unknown ${what}: ${name}${hint}`);
 }

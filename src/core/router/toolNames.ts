@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { nearest } from '../base/nearest.ts';
 
 /** VS Code cuts a tool's whole id at 64 characters, of which its own prefix takes up to 18. */
 export const MAX_EXPOSED_NAME = 46;
@@ -65,4 +66,13 @@ function hashed(namespace: string, original: string, options: NameOptions): stri
   const seed = options.prefixing ? `${namespace}\0${original}` : original;
   const hash = createHash('sha256').update(seed).digest('hex').slice(0, HASH_LENGTH);
   return `${plainName(namespace, original, options).slice(0, MAX_EXPOSED_NAME - HASH_LENGTH - 1)}_${hash}`;
+}
+
+const SEPARATORS = ['__', '.', '::'];
+
+/** The names most like one that nobody knows; first those that it is once a namespace is put before it. At most three. */
+export function nearNames(name: string, known: Iterable<string>): string[] {
+  const names = [...known];
+  const complete = names.filter(each => SEPARATORS.some(separator => each.endsWith(separator + name)));
+  return [...new Set([...complete, ...nearest(name, names)])].slice(0, 3);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { exposedNames, MAX_EXPOSED_NAME, type NameOptions } from '../../../src/core/router/toolNames.ts';
+import { exposedNames, MAX_EXPOSED_NAME, type NameOptions, nearNames } from '../../../src/core/router/toolNames.ts';
 
 const PREFIXED: NameOptions = { prefixing: true, separator: '__' };
 const BARE: NameOptions = { prefixing: false, separator: '__' };
@@ -49,5 +49,13 @@ describe('exposed names', () => {
 
   it('do not confuse a namespace with "__" in it for a shorter one', () => {
     assert.notEqual(exposed('a', 'b__c'), exposed('a__b', 'c'));
+  });
+});
+
+describe('near names', () => {
+  it('are first those that only lack their namespace, whatever separates it, and each once', () => {
+    const known = ['db__query', 'db.query', 'db::query', 'queri', 'other'];
+    assert.deepEqual(nearNames('query', known), ['db__query', 'db.query', 'db::query']);
+    assert.deepEqual(nearNames('register', ['a__register', 'registers']), ['a__register', 'registers']);
   });
 });
