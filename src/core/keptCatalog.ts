@@ -119,7 +119,7 @@ export class KeptCatalog {
 
   /** Writes now what is not written yet; resolves when that is done, or a warning has said why it cannot be. */
   flush(): Promise<void> {
-    this.writeSoon.dispose();
+    this.writeSoon.cancel();
     this.writing = this.writing.then(() => this.write());
     return this.writing;
   }

@@ -38,7 +38,8 @@ export class GatewayHost {
   private readonly backendLogged = new Emitter<{ backend: string; line: string }>();
   private readonly subscriptions = new DisposableStore();
   private current: Running | undefined;
-  private configFile = '';
+  /** Of what runs, or is being started. */
+  private configFile: string;
   private opening: Promise<Running>;
   private startFailure: string | undefined;
   private environment: Promise<NodeJS.ProcessEnv> | undefined;
@@ -59,6 +60,7 @@ export class GatewayHost {
     this.version = version;
     this.storage = storage;
     this.subscriptions.add(settings.onDidChange(() => this.applySettings()));
+    this.configFile = settings.configFile;
     this.opening = this.open(this.openGateway(0));
   }
 
@@ -95,6 +97,7 @@ export class GatewayHost {
     if (this.settings.configFile === this.configFile) {
       this.current?.gateway.reload().catch((error: unknown) => this.log.report(error));
     } else {
+      this.configFile = this.settings.configFile;
       this.opening = this.open(this.reopenGateway(this.opening));
     }
   }
@@ -121,8 +124,7 @@ export class GatewayHost {
   private async openGateway(port: number): Promise<Running> {
     await nextTurn(); // activation has returned, before the SDKs are loaded
     const { Gateway } = await import('../core/gateway.ts');
-    const { configFile } = this.settings;
-    this.configFile = configFile;
+    const { configFile } = this;
     if (this.settings.isDefaultConfigFile) await createConfigFile(configFile); // one that the person names is theirs to make
 
     const gateway = new Gateway({

@@ -16,13 +16,15 @@ export async function loginShellEnvironment(
   timeoutMs = TIMEOUT_MS,
 ): Promise<NodeJS.ProcessEnv> {
   if (process.platform === 'win32') return env;
-  const shell = env.SHELL || userInfo().shell || '/bin/sh';
+  let shell = env.SHELL;
   try {
+    // Of a user whom the system does not know, as in some containers, nothing is told.
+    shell ||= userInfo().shell || '/bin/sh';
     const path = await askForPath(shell, env, timeoutMs);
     return { ...env, PATH: mergePaths(path, env.PATH ?? '') };
   } catch (error) {
     log.warning(
-      `Commands are looked up on the editor's own PATH, because ${shell} did not tell its own: ${messageOf(error)}`,
+      `Commands are looked up on the editor's own PATH, because ${shell || 'the login shell'} did not tell its own: ${messageOf(error)}`,
     );
     return env;
   }

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import * as vscode from 'vscode';
+import { MAX_SECONDS } from '../core/base/clock.ts';
 import type { Disposable } from '../core/base/disposable.ts';
 import { Emitter, type Event } from '../core/base/event.ts';
 import { LOG_LEVELS, type LogLevel } from '../core/base/log.ts';
@@ -61,7 +62,8 @@ export class Settings implements Disposable {
 
   get requestTimeoutSeconds(): number {
     const configured = this.read('requestTimeoutSeconds');
-    return typeof configured === 'number' && configured > 0 ? configured : DEFAULT_REQUEST_TIMEOUT_SECONDS;
+    const isUsable = typeof configured === 'number' && configured > 0 && configured <= MAX_SECONDS;
+    return isUsable ? configured : DEFAULT_REQUEST_TIMEOUT_SECONDS;
   }
 
   dispose(): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { MAX_SECONDS } from '../../src/core/base/clock.ts';
 import {
   BACKENDS_VIEW,
   CALLS_VIEW,
@@ -21,7 +22,9 @@ interface Manifest {
   readonly icon: string;
   readonly contributes: {
     readonly commands: readonly (Entry & { title: string; category: string; icon?: string })[];
-    readonly configuration: { readonly properties: Readonly<Record<string, { scope?: string; enum?: string[] }>> };
+    readonly configuration: {
+      readonly properties: Readonly<Record<string, { scope?: string; enum?: string[]; maximum?: number }>>;
+    };
     readonly jsonValidation: readonly { url: string }[];
     readonly mcpServerDefinitionProviders: readonly { id: string }[];
     readonly menus: Readonly<Record<string, readonly Entry[]>>;
@@ -55,6 +58,7 @@ describe('package.json', () => {
     // In a remote window, as the browser's always is, a machine's settings are not read from the user's, or only now and then.
     for (const [name, { scope = '' }] of Object.entries(properties)) assert.doesNotMatch(scope, /machine/, name);
     assert.deepEqual(properties['switchyard.managementTools']?.enum, ['off', 'readOnly', 'full']);
+    assert.equal(properties['switchyard.requestTimeoutSeconds']?.maximum, MAX_SECONDS);
   });
 
   it('contributes the views and the provider that are registered, and no other', () => {

@@ -39,6 +39,7 @@ export class Debounced implements Disposable {
   private readonly ms: number;
   private readonly action: () => void;
   private timer: Disposable | undefined;
+  private isDisposed = false;
 
   constructor(clock: Clock, ms: number, action: () => void) {
     this.clock = clock;
@@ -47,14 +48,21 @@ export class Debounced implements Disposable {
   }
 
   trigger(): void {
+    if (this.isDisposed) return;
     this.timer ??= this.clock.schedule(this.ms, () => {
       this.timer = undefined;
       this.action();
     });
   }
 
-  dispose(): void {
+  /** Forgets the triggers so far. */
+  cancel(): void {
     this.timer?.dispose();
     this.timer = undefined;
+  }
+
+  dispose(): void {
+    this.isDisposed = true;
+    this.cancel();
   }
 }

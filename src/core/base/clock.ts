@@ -8,6 +8,9 @@ export interface Clock {
   schedule(ms: number, action: () => void): Disposable;
 }
 
+/** The longest time that can be configured: a timer takes at most 2^31 - 1 milliseconds, which is a little more. */
+export const MAX_SECONDS = 2_000_000;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   schedule(ms, action) {

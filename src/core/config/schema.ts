@@ -1,10 +1,9 @@
 // The one source of the configuration's types, defaults, JSON schema and of the README's table.
 // Keys are written as in the file (snake_case), here and everywhere the configuration is read.
 import * as z from 'zod';
+import { MAX_SECONDS } from '../base/clock.ts';
 
 const atLeastOne = z.int().min(1);
-/** A timer takes at most 2^31 - 1 milliseconds, which is a little more. */
-const MAX_SECONDS = 2_000_000;
 const seconds = z.number().positive().max(MAX_SECONDS);
 const atLeastOneSecond = z.number().min(1).max(MAX_SECONDS);
 const text = z.string().min(1);
