@@ -6,7 +6,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -146,9 +145,8 @@ async function startRouter(node: string, backends: unknown[]): Promise<{ url: st
   const directory = await mkdtemp(path.join(tmpdir(), 'switchyard-bench-'));
   const config = path.join(directory, 'backends.json');
   await writeFile(config, JSON.stringify({ backends }));
-  const port = await freePort();
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MCP_')));
-  const child = spawn(node, [cli, 'serve', '--config', config, '--port', `${port}`], {
+  const child = spawn(node, [cli, 'serve', '--config', config, '--port', '0'], {
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -157,13 +155,10 @@ async function startRouter(node: string, backends: unknown[]): Promise<{ url: st
   child.stderr.on('data', chunk => {
     log += chunk;
   });
-  const url = `http://127.0.0.1:${port}/mcp`;
-  const probe = new BareHttpClient(url);
-  await eventually('the router to listen', () => {
+  const url = await eventually('the router to listen', () => {
     if (child.exitCode !== null) throw new Error(`The router ended:\n${log}`);
-    return probe.initialize().catch(() => undefined);
+    return /(http:\/\/127\.0\.0\.1:\d+\/mcp)/.exec(log)?.[1];
   });
-  await probe.close();
   return {
     url,
     async close() {
@@ -172,16 +167,6 @@ async function startRouter(node: string, backends: unknown[]): Promise<{ url: st
       await rm(directory, { recursive: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
-  return address.port;
 }
 
 function print({ latencies, throughput, ratioToStdio, ratioToHttp, ratiosToStdio }: BenchReport): void {

@@ -166,7 +166,7 @@ describe('A process that', () => {
     await scene.gateway.write({ backends: [{ name: 'well', ...fixtureCommand('servers/echo.mjs') }] });
     await scene.gateway.gateway.reload();
     await assertWell(scene);
-    await eventually('the end of both', () => !isRunning(pid) && !isRunning(grandchild), 4000);
+    await eventually('the end of both', () => !isRunning(pid) && !isRunning(grandchild));
     await assertWell(scene);
   });
 
@@ -178,7 +178,7 @@ describe('A process that', () => {
       return line !== undefined && Number(line.split(' ')[1]);
     });
     process.kill(pid, 'SIGKILL');
-    await eventually('the end of the grandchild', () => !isRunning(grandchild), 3000);
+    await eventually('the end of the grandchild', () => !isRunning(grandchild));
     await assertWell(scene);
   });
 });

@@ -96,6 +96,11 @@ suite('SIGTERM under load', () => {
   test('answers every call that was accepted, sends later ones away, and leaves nothing behind', async t => {
     const { router, url, outcomes, callers } = await underLoad(t, { drainSeconds: LONG_DRAIN_SECONDS });
     const pids = await router.reachDescendants(1);
+    // It keeps the router draining until the late one was there.
+    const lasting = new BareModernClient(url);
+    t.after(() => lasting.close());
+    const last = call(lasting, 'local__slow', { ...SLOW, steps: 15 }, { progressToken: 'last' });
+    await lasting.notifications('notifications/progress');
     const ended = terminate(router);
     await router.reports(/(Stopping)/);
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' });
@@ -109,6 +114,7 @@ suite('SIGTERM under load', () => {
     assert.equal(exitCode, 0, router.stderr);
     assert.ok(ms < 1000 * LONG_DRAIN_SECONDS, `nothing hung, so it ended early: ${ms} ms`);
     await router.assertGone(pids);
+    assert.equal((await last).answer, 'a done');
     await Promise.all(callers);
     const accepted = outcomes.filter(({ began, refusal }) => began < at && !refusal?.includes('HTTP 503'));
     assert.deepEqual(

@@ -7,7 +7,7 @@ import { configFile, startCli } from '../cli/program.ts';
 import { fixtureCommand } from '../support/fixtures.ts';
 import { isRunning } from '../support/processes.ts';
 
-const LEFT_MS = 3000;
+const LEFT_MS = 9000;
 
 describe('The router killed with SIGKILL', () => {
   test('leaves no child and no grandchild, not even those that ignore SIGTERM and the end of their input', async t => {

@@ -10,10 +10,17 @@ export async function eventually<T>(
   timeoutMs = 10_000,
 ): Promise<T> {
   const end = Date.now() + timeoutMs;
-  for (;;) {
-    const found = await check();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > end) throw new Error(`Waited ${timeoutMs / 1000} s in vain for ${what}`);
-    await sleep(10);
+  const over = new AbortController();
+  // A check may hang as well.
+  const late = sleep(timeoutMs, undefined, { signal: over.signal }).catch(() => undefined);
+  try {
+    for (;;) {
+      const found = await Promise.race([check(), late]);
+      if (found !== undefined && found !== false) return found;
+      if (Date.now() >= end) throw new Error(`Waited ${timeoutMs / 1000} s in vain for ${what}`);
+      await sleep(10);
+    }
+  } finally {
+    over.abort();
   }
 }

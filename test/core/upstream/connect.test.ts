@@ -181,10 +181,10 @@ describe('Connecting', () => {
   });
 
   test('does not wait for a list that hangs, if it is not that of the tools', async t => {
-    const entry = { ...stdio(`'resources/list': () => {}`), start_timeout_seconds: 3 };
+    const entry = { ...stdio(`'resources/list': () => {}`), start_timeout_seconds: 6 };
     const { lists, troubles } = await connected(t, entry);
     assert.deepEqual(lists, { tools: [TOOL], prompts: [{ name: 'prompt' }], resources: [], templates: [] });
-    assert.deepEqual(troubles, ['resources could not be read: resources/list took longer than 1 s']);
+    assert.match(troubles.join(), /^resources could not be read: resources\/list took longer than [\d.]+ s$/);
   });
 
   for (const [what, entry] of [

@@ -89,8 +89,8 @@ function commandLineOf(pid: number): string {
   return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
 }
 
-function gone(pids: readonly number[], timeoutMs?: number): Promise<boolean> {
-  return eventually(`the end of ${pids}`, () => !pids.some(isRunning), timeoutMs);
+function gone(pids: readonly number[]): Promise<boolean> {
+  return eventually(`the end of ${pids}`, () => !pids.some(isRunning));
 }
 
 const POLITE_AND_STUBBORN = `
@@ -104,7 +104,7 @@ async function assertAllEnd(router: Router): Promise<void> {
   const all = [router.pid, ...descendantsOf(router.pid)];
   assert.equal(watchdogsOf(router, pids).length, 1);
   process.kill(router.pid, 'SIGKILL');
-  await gone(all, 3000);
+  await gone(all);
 }
 
 const NAMESPACE = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc'];
@@ -151,7 +151,7 @@ describe('Watchdog', { concurrency: 3, timeout: 60_000 }, () => {
       const watchdogs = watchdogsOf(router, pids);
       assert.equal(watchdogs.length, 1);
       process.kill(router.pid, 'SIGUSR2');
-      await gone(isExit ? [router.pid, ...watchdogs] : watchdogs, 1000);
+      await gone(isExit ? [router.pid, ...watchdogs] : watchdogs);
       assert.deepEqual(pids.filter(isRunning), pids);
       assert.equal(isRunning(router.pid), !isExit);
     }
@@ -170,7 +170,7 @@ describe('Watchdog', { concurrency: 3, timeout: 60_000 }, () => {
     const watchdogs = watchdogsOf(router, pids);
     assert.equal(watchdogs.length, 1);
     process.kill(router.pid, 'SIGKILL');
-    await gone([...pids.slice(1), ...watchdogs], 3000);
+    await gone([...pids.slice(1), ...watchdogs]);
     assert.deepEqual(pids.filter(isRunning), pids.slice(0, 1));
   });
 
@@ -188,7 +188,7 @@ describe('Watchdog', { concurrency: 3, timeout: 60_000 }, () => {
     assert.equal(watchdogs.length, 1);
     process.kill(router.pid, 'SIGUSR2');
     await eventually('the exit of the router', () => router.child.exitCode === 0);
-    await gone([...pids, ...watchdogs], 3000);
+    await gone([...pids, ...watchdogs]);
   });
 
   test('is not started before there is a child, and only once for all of them', async t => {
@@ -218,7 +218,7 @@ describe('Watchdog', { concurrency: 3, timeout: 60_000 }, () => {
     await eventually('the watchdog to be up', () => commandLineOf(watchdog).startsWith('switchyard watchdog'));
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(watchdog, signal);
     process.kill(router.pid, 'SIGKILL');
-    await gone(all, 3000);
+    await gone(all);
   });
 
   test('if killed itself, says so, and is started again with the next child for all of them', async t => {
@@ -243,7 +243,7 @@ describe('Watchdog', { concurrency: 3, timeout: 60_000 }, () => {
     assert.equal(watchdogsOf(router, pids).length, 1);
     const all = descendantsOf(router.pid);
     process.kill(router.pid, 'SIGKILL');
-    await gone(all, 3000);
+    await gone(all);
   });
 
   test('spares a process that got the number of a child that was gone', { skip: noNamespaces() }, async () => {
