@@ -3,9 +3,14 @@
 import manifest from '../../package.json' with { type: 'json' };
 import { UserError } from '../core/base/errors.ts';
 import { parseCommandLine } from './args.ts';
+import { makeFetchPatient } from './patientFetch.ts';
+
+/** What takes as long as a backend does. */
+const SPEAKS_MCP: ReadonlySet<string> = new Set(['serve', 'check', 'call']);
 
 async function run(argv: readonly string[]): Promise<number> {
   const command = parseCommandLine(argv);
+  if (SPEAKS_MCP.has(command.kind)) await makeFetchPatient();
   switch (command.kind) {
     case 'help':
       process.stdout.write(command.text);
