@@ -102,7 +102,10 @@ test('After a storm of kills, hangs, restarts and reloads every call has ended, 
     async restartRemote() {
       await remote.close();
       await sleep(random.between(0, 500));
-      remote = await startHttpFixture('servers/faulty.mjs', { args, port });
+      // For a moment the port may be that of somebody else's connection.
+      remote = await eventually('the remote backend to listen again', () =>
+        startHttpFixture('servers/faulty.mjs', { args, port }).catch(() => undefined),
+      );
     },
     pause() {
       const name = random.pick(['replica-0', 'replica-1']);
