@@ -70,6 +70,10 @@ export type CallReport =
 const SNAPSHOT_DEBOUNCE_MS = 100;
 /** Whatever the file says: with the ladder that ends a process, everything is to be gone 9 s after a SIGTERM. */
 const MOST_DRAIN_MS = 6000;
+/** How long the kept catalog may take to be written at the end. */
+const LAST_WRITE_MS = 1000;
+/** How long the backends are waited for by a name that names none of them: mistyped, or the router's own and about them all. */
+const STRANGE_NAME_MS = 5000;
 const LOG_LINES = 200;
 
 /** The whole running thing: listeners, router, backends. */
@@ -316,7 +320,11 @@ export class Gateway implements Disposable {
     this.serving.drain();
     this.disposables.dispose();
     await this.backends.stop(Math.min(this.config.server.drain_seconds * 1000, MOST_DRAIN_MS));
-    await this.kept?.flush();
+    // What cannot be written by then, to a disk that does not answer, is not waited for.
+    const patience = deferred();
+    const timer = this.options.clock.schedule(LAST_WRITE_MS, patience.resolve);
+    await Promise.race([this.kept?.flush(), patience.promise]);
+    timer.dispose();
     this.watchdog.dispose();
     await this.serving.close();
   }
@@ -352,13 +360,19 @@ export class Gateway implements Disposable {
     this.announce.trigger();
   }
 
+  /** Waits for those who may still tell of a tool: the backends that its name names; for any other name all, but not long. */
   private async whenKnown(name: string): Promise<void> {
-    const settled = this.whenSettled();
     const known = deferred();
     const check = () => this.router.knows(name) && known.resolve();
     const subscription = this.onDidChange(check);
     check();
-    await Promise.race([settled, known.promise]);
+    const named = this.router.namedBy(name);
+    const told = (named.length > 0 ? named : this.backends.all)
+      .filter(({ config }) => config.auto_start)
+      .map(backend => backend.whenSettled());
+    const timer = named.length > 0 ? undefined : this.options.clock.schedule(STRANGE_NAME_MS, known.resolve);
+    await Promise.race([Promise.all(told), known.promise]);
+    timer?.dispose();
     subscription.dispose();
   }
 

@@ -106,7 +106,8 @@ export class Serving {
   /** Serves one client over a pair of streams; resolves when the client has closed them. */
   async serveStdio(input: Readable, output: Writable): Promise<void> {
     const ended = deferred();
-    const transport = new StdioTransport(input, output);
+    const graceMs = () => this.parts.config().server.drain_seconds * 1000;
+    const transport = new StdioTransport(input, output, this.parts.options.clock, graceMs);
     transport.onclose = ended.resolve;
     const ports = this.servingPorts('admin');
     const stateless = new StatelessServer(ports, this.parts.options.clock);
@@ -206,6 +207,7 @@ export class Serving {
     const level = () => levelFor(role, this.parts.config().server.management_tools);
     return {
       serverInfo,
+      isStopping: () => this.draining,
       introduction: () => introduce(this.parts.backends()),
       release: sessionId => this.release(sessionId),
       router: {

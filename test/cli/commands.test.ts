@@ -190,6 +190,29 @@ suite('switchyard call', () => {
     assert.match(stderr, /echo__ecko.*echo__echo/s);
   });
 
+  test('waits for no backend that the tool is not of, and not for ever for one that a mistyped name may mean', async t => {
+    const lazy = { ...ECHO, name: 'lazy', auto_start: false };
+    const file = await configFile(t, { backends: [lazy, HANGING, { name: 'gone', command: 'no-such-command' }] });
+    const callOf = async (...args: string[]) => {
+      const begun = performance.now();
+      const called = await runCli(t, ['call', ...args, '--config', file]);
+      return { ...called, ms: performance.now() - begun };
+    };
+    const calls = await Promise.all([
+      callOf('lazy__echo', '{"text": "hello"}'),
+      callOf('list_backends'),
+      callOf('gone__x'),
+      callOf('nope'),
+    ]);
+    assert.deepEqual(
+      calls.map(({ exitCode }) => exitCode),
+      [0, 0, 1, 1],
+    );
+    assert.equal(calls[0]?.stdout, 'hello\n');
+    // A backend may take 60 s to start.
+    for (const { ms } of calls) assert.ok(ms < 30_000, `${ms} ms`);
+  });
+
   test("calls the router's own tools too, as far as the configuration has them", async t => {
     const callWith = async (server: object, ...args: string[]) => {
       const file = await configFile(t, { backends: [ECHO], server });

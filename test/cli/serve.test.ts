@@ -71,6 +71,50 @@ suite('switchyard serve on stdio', () => {
     for (const line of stdout.trimEnd().split('\n')) assert.equal(JSON.parse(line).jsonrpc, '2.0');
   });
 
+  test('answers all that a script asks before it says no more', async t => {
+    const file = await configFile(t, { backends: [{ name: 'echo', ...fixtureCommand('servers/echo.mjs') }] });
+    const program = await startCli(t, ['serve', '--config', file]);
+    const clientInfo = { name: 'script', version: '1' };
+    const messages = [
+      { id: 1, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo } },
+      { method: 'notifications/initialized' },
+      { id: 2, method: 'tools/list' },
+      { id: 3, method: 'tools/call', params: { name: 'echo__echo', arguments: { text: 'hello' } } },
+    ];
+    program.child.stdin.end(messages.map(message => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`).join(''));
+    const { exitCode, stdout } = await program.finished;
+    const answers = stdout.split('\n').flatMap(line => (line === '' ? [] : [JSON.parse(line)]));
+    assert.equal(exitCode, 0);
+    assert.equal(answers.find(({ id }) => id === 3)?.result.content[0].text, 'hello');
+    assert.deepEqual(
+      answers
+        .map(({ id }) => id)
+        .filter(Boolean)
+        .sort(),
+      [1, 2, 3],
+    );
+  });
+
+  test('refuses what is asked while it stops, and says why', async t => {
+    const file = await configFile(t, { backends: [{ name: 'echo', ...fixtureCommand('servers/echo.mjs') }] });
+    const program = await startCli(t, ['serve', '--config', file]);
+    const send = (message: object) => program.child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+    const clientInfo = { name: 'client', version: '1' };
+    send({ id: 1, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo } });
+    send({ method: 'notifications/initialized' });
+    const slow = { name: 'echo__slow', arguments: { label: 'a', steps: 10, stepMs: 200 }, _meta: { progressToken: 1 } };
+    send({ id: 2, method: 'tools/call', params: slow });
+    await eventually('its first step', () => program.stdout.includes('notifications/progress'));
+    program.child.kill('SIGTERM');
+    await program.reports(/(Stopping)/);
+    send({ id: 3, method: 'tools/call', params: { name: 'echo__echo', arguments: { text: 'late' } } });
+    const { exitCode, stdout } = await program.finished;
+    assert.equal(exitCode, 0);
+    const answers = stdout.split('\n').flatMap(line => (line === '' ? [] : [JSON.parse(line)]));
+    assert.equal(answers.find(({ id }) => id === 2)?.result.content[0].text, 'a done');
+    assert.match(answers.find(({ id }) => id === 3)?.error.message, /^The router is stopping/);
+  });
+
   test('ends when its client no longer reads', async t => {
     const file = await configFile(t, { backends: [ECHO] });
     const program = await startCli(t, ['serve', '--config', file]);

@@ -135,6 +135,19 @@ suite('SIGTERM under load', () => {
     );
   });
 
+  test('does not wait for a disk that takes nothing', async t => {
+    const file = await configFile(t, { backends: [{ name: 'local', ...fixtureCommand('servers/echo.mjs') }] });
+    // A folder that can neither be made nor be refused: on Linux making it never ends.
+    const router = await startCli(t, ['serve', '--config', file, '--port', '0'], {
+      env: { XDG_STATE_HOME: '/proc/nope' },
+    });
+    const url = await router.reports(/(http:\S+)/);
+    await eventually('readiness', async () => (await fetch(new URL('/readyz', url))).ok);
+    const { exitCode, ms } = await terminate(router);
+    assert.equal(exitCode, 0);
+    assert.ok(ms < GONE_MS, `${ms} ms`);
+  });
+
   test('tells the callers of backends that hang why they get no answer, within the time that it has', async t => {
     const stubborn = fixtureCommand('servers/faulty.mjs', '--stubborn', '--orphan');
     const more = [

@@ -1,11 +1,12 @@
 import type { Era } from '../base/envelope.ts';
 import { asText } from '../base/json.ts';
 import type { Answer, Params } from '../base/peer.ts';
-import { INVALID_PARAMS, refusal } from '../base/rpcErrors.ts';
+import { INTERNAL_ERROR, INVALID_PARAMS, refusal } from '../base/rpcErrors.ts';
 import { type Catalog, definitionFor } from '../router/catalog.ts';
 import type { ClientRequests } from '../router/clientRequests.ts';
 import type { RouterIntroduction } from '../router/introduction.ts';
 import type { Call, Router } from '../router/router.ts';
+import { STOPPING } from './door.ts';
 
 /** What serving clients needs of everything behind it. */
 export interface ServingPorts {
@@ -24,6 +25,8 @@ export interface ServingPorts {
     | 'listedAs'
   >;
   readonly clients: ClientRequests;
+  /** Nothing new is taken: over HTTP it is refused before it comes here. */
+  isStopping(): boolean;
   /** What to list. Right after the start it waits a moment for backends that have not answered yet. */
   catalog(): Promise<Catalog>;
   introduction(): RouterIntroduction;
@@ -51,7 +54,7 @@ export function presentFor(era: Era): Present {
 export function dispatch(
   method: string,
   call: Call,
-  { router, catalog }: ServingPorts,
+  { router, catalog, isStopping }: ServingPorts,
   present: Present,
 ): Promise<Answer> | undefined {
   const list = async (key: string, kind: Parameters<Present>[1]) => {
@@ -60,6 +63,7 @@ export function dispatch(
       return refusal(INVALID_PARAMS, `Invalid cursor: ${asText(call.params.cursor)}`);
     return result({ [key]: present(await catalog(), kind) });
   };
+  if (isStopping()) return Promise.resolve(refusal(INTERNAL_ERROR, STOPPING));
   switch (method) {
     case 'tools/list':
       return list('tools', 'tools');

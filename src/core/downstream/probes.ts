@@ -7,8 +7,12 @@ export interface ProbePorts {
   isDraining(): boolean;
 }
 
-/** `/healthz`: 200 while the process serves. `/readyz`: 200 while it is wise to send clients here. */
+/**
+ * `/healthz`: 200 while the process serves. `/readyz`: 200 while it is wise to send clients here. A backend that is added
+ * later does not send away those who can use all others.
+ */
 export function probes(ports: ProbePorts): Door {
+  let wasReady = false;
   return {
     paths: ['/healthz', '/readyz'],
     isPublic: true,
@@ -17,8 +21,9 @@ export function probes(ports: ProbePorts): Door {
       if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(visit, ['GET', 'HEAD']);
       if (path.startsWith('/healthz')) return replyJson(response, 200, { status: 'ok' });
       if (ports.isDraining()) return replyJson(response, 503, { status: 'draining' });
-      const awaited = ports.awaited();
-      return awaited === 0
+      const awaited = wasReady ? 0 : ports.awaited();
+      wasReady = awaited === 0;
+      return wasReady
         ? replyJson(response, 200, { status: 'ready' })
         : replyJson(response, 503, { status: 'starting', awaited });
     },

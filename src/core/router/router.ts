@@ -110,6 +110,11 @@ export class Router {
     return findTool(this.ports.surroundings().catalog, name) !== undefined;
   }
 
+  /** The backends that a tool's name names, whether or not they list it. */
+  namedBy(name: string): readonly Backend[] {
+    return readings(name, this.ports.surroundings()).flatMap(({ pool }) => pool);
+  }
+
   /** `tools/call`, by exposed name or one of its older spellings. */
   callTool(call: Call): Promise<Answer> {
     const name = asText(call.params.name);

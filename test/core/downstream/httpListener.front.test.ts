@@ -315,6 +315,10 @@ describe('The probes', () => {
     await router.write({ backends });
     await router.gateway.reload();
     assert.equal((await probe(router.url, '/readyz'))[0], 200);
+    // All others can be used as before.
+    await router.write({ backends: [...backends, slow] });
+    await router.gateway.reload();
+    assert.equal((await probe(router.url, '/readyz'))[0], 200);
   });
 
   it('are not ready while the router stops, but alive', async t => {

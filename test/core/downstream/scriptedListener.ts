@@ -50,6 +50,7 @@ export function scriptedPorts(router: Partial<ServingPorts['router']> = {}): Ses
   const log = { debug: silent, info: silent, warning: silent, error: silent };
   const ports: ServingPorts = {
     serverInfo: { name: 'switchyard', title: 'Switchyard', version: '0.0.0' },
+    isStopping: () => false,
     router: {
       callTool: nothing,
       getPrompt: nothing,

@@ -3,12 +3,16 @@ import { PassThrough } from 'node:stream';
 import { describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StdioTransport } from '../../../src/core/downstream/stdioTransport.ts';
+import { FakeClock } from '../../support/fakeClock.ts';
+
+const GRACE_MS = 5000;
 
 type Sent = Parameters<StdioTransport['send']>[0];
 
 async function started() {
   const [input, output] = [new PassThrough(), new PassThrough()];
-  const transport = new StdioTransport(input, output);
+  const clock = new FakeClock();
+  const transport = new StdioTransport(input, output, clock, () => GRACE_MS);
   const received: unknown[] = [];
   const errors: string[] = [];
   let closed = 0;
@@ -25,7 +29,7 @@ async function started() {
     assert.match(text, /^(.+\n)*$/);
     return text.split('\n').flatMap(line => (line === '' ? [] : [JSON.parse(line)]));
   };
-  return { input, output, transport, received, errors, written, closed: () => closed };
+  return { input, output, transport, clock, received, errors, written, closed: () => closed };
 }
 
 describe('A client on stdio', () => {
@@ -102,11 +106,42 @@ describe('A client on stdio', () => {
       await assert.rejects(transport.send({ jsonrpc: '2.0', method: 'x' }), /closed/);
     });
 
+  it('that asks and says no more is answered before its end', async () => {
+    const { input, transport, written, closed } = await started();
+    input.end('{"jsonrpc":"2.0","id":1,"method":"x"}\n{"jsonrpc":"2.0","id":"b","method":"y"}\n');
+    await nextTurn();
+    await transport.send({ jsonrpc: '2.0', id: 'b', result: {} });
+    assert.equal(closed(), 0);
+    await transport.send({ jsonrpc: '2.0', id: 1, result: {} });
+    assert.equal(closed(), 1);
+    assert.deepEqual(
+      (await written()).map(({ id }) => id),
+      ['b', 1],
+    );
+  });
+
+  it('that says no more is not waited for where nothing can be answered any more, nor for ever', async () => {
+    const over = await started();
+    const cancelled = '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}';
+    const listening = '{"jsonrpc":"2.0","id":2,"method":"subscriptions/listen"}';
+    over.input.end(`{"jsonrpc":"2.0","id":1,"method":"x"}\n${cancelled}\n${listening}\n`);
+    await nextTurn();
+    assert.equal(over.closed(), 1);
+
+    const hanging = await started();
+    hanging.input.end('{"jsonrpc":"2.0","id":1,"method":"x"}\n');
+    await nextTurn();
+    hanging.clock.advance(GRACE_MS - 1);
+    assert.equal(hanging.closed(), 0);
+    hanging.clock.advance(1);
+    assert.equal(hanging.closed(), 1);
+  });
+
   it('may have left before it is served', async () => {
     const input = new PassThrough();
     input.end().resume();
     await nextTurn();
-    const transport = new StdioTransport(input, new PassThrough());
+    const transport = new StdioTransport(input, new PassThrough(), new FakeClock(), () => GRACE_MS);
     const left = new Promise<void>(resolve => {
       transport.onclose = resolve;
     });
