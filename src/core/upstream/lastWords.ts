@@ -5,7 +5,8 @@ const MAX_LENGTH = 200;
 /** `Error: …`, `TypeError: …`, `npm error 404 …`, `fatal: …`, `panic: …` */
 const TELLING = /(?:^|\s)(?:\w*(?:error|exception)|fatal|panic)\b/i;
 /** What programs add after the reason. */
-const EMPTY_TALK = /complete log of this run|^Node\.js v|--help|^\s*at /;
+const EMPTY_TALK =
+  /complete log of this run|^npm error(?: \d+)?\s*$|also install from a$|tarball, folder, http url|^Node\.js v|--help|^\s*at /;
 
 /** The last lines that a process wrote, of which one says best why it ended. */
 export class LastWords {

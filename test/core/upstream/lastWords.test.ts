@@ -19,6 +19,9 @@ describe('LastWords', () => {
     const text =
       'npm error code E404\nnpm error 404 Not Found - GET no-such-package\nnpm error A complete log of this run can be found in: x.log';
     assert.equal(wordsOf(text), 'npm error 404 Not Found - GET no-such-package');
+    const longer =
+      "npm error 404\nnpm error 404  The requested resource 'nope@*' could not be found.\nnpm error 404\nnpm error 404 Note that you can also install from a\nnpm error 404 tarball, folder, http url, or git url.";
+    assert.equal(wordsOf(longer), "npm error 404  The requested resource 'nope@*' could not be found.");
   });
 
   it('takes the last line where none reads like an error', () => {
