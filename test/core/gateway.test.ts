@@ -74,6 +74,26 @@ describe('Gateway with backends that fail', () => {
     );
   });
 
+  test('reads and completes what the good ones have by a template, while one hangs that may have any name', async t => {
+    const gateway = await startGateway(t, {
+      backends: [
+        echo('good'),
+        { name: 'hanging', request_timeout_seconds: 8, ...fixtureCommand('servers/hanging.mjs') },
+      ],
+      routing: { enable_namespace_prefixing: false },
+    });
+    await gateway.reaches('good', 'ready');
+    const client = await gateway.client();
+    const begun = performance.now();
+    const read = await client.request('resources/read', { uri: 'echo://items/1' });
+    assert.equal(read.result?.contents[0].uri, 'echo://items/1');
+    const ref = { type: 'ref/resource', uri: 'echo://items/{id}' };
+    const completed = await client.request('completion/complete', { ref, argument: { name: 'id', value: 't' } });
+    assert.ok(completed.result?.completion.values.length > 0);
+    const took = performance.now() - begun;
+    assert.ok(took < 6000, `${took} ms`);
+  });
+
   test('lists and calls the good ones within 2 s of its start, beside a broken and a hanging one', async t => {
     const remote = await httpFixture(t, 'servers/echo.mjs');
     const start = performance.now();

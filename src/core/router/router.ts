@@ -281,10 +281,12 @@ export class Router {
       return answer;
     };
 
-    // 1. Name, 2. pool, 3. strategy, 4. order: who may be asked, and who first. Nothing of it waits, but that a
-    //    backend which is only starting may be the one that knows the name.
-    const tooSlow = new Set(await this.whenListed(request.name, call.signal));
-    const selection = request.select();
+    // 1. Name, 2. pool, 3. strategy, 4. order: who may be asked, and who first. Nothing of it waits, but that of a name
+    //    which is nobody's so far a backend that has yet to tell what it has may be the one that knows it.
+    let selection = request.select();
+    const isSomebodys = selection?.candidates.some(({ backend }) => backend.hasListed);
+    const tooSlow = new Set(isSomebodys ? [] : await this.whenListed(request.name, call.signal));
+    if (!isSomebodys) selection = request.select();
     if (!selection) return conclude('rejected', request.unknown());
     // What a backend asked in mid-call is answered to that one.
     const pin = call.caller.client.era === 'modern' ? pinIn(call.params.requestState) : undefined;
@@ -406,15 +408,13 @@ export class Router {
   }
 
   /**
-   * A name nobody lists may belong to backends that have never told what they have: those that it names are waited for.
+   * A name that is nobody's may be one of backends that have never told what they have: those that it names are waited for.
    * @returns those that took too long
    */
   private async whenListed(name: string, signal: AbortSignal): Promise<Backend[]> {
-    const surroundings = this.ports.surroundings();
-    const { catalog, backends } = surroundings;
-    if (backends.every(({ hasListed }) => hasListed)) return [];
-    if (findTool(catalog, name) || findPrompt(catalog, name) || catalog.resources.has(name)) return [];
-    const unread = readings(name, surroundings).flatMap(({ pool }) => pool.filter(({ hasListed }) => !hasListed));
+    const unread = readings(name, this.ports.surroundings()).flatMap(({ pool }) =>
+      pool.filter(({ hasListed }) => !hasListed),
+    );
     const waits = unread.map(async backend => ((await backend.whenConnected(signal)) ? [] : [backend]));
     return (await Promise.all(waits)).flat();
   }
