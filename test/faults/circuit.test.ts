@@ -177,6 +177,24 @@ describe('An open circuit', () => {
     await openCircuit(gateway);
     await eventually('the circuit to close', () => gateway.backend('faulty').circuit.kind === 'closed');
   });
+
+  test('is probed as soon as the backend is there again when its time was up before that', async t => {
+    const gateway = await startGateway(t, {
+      backends: [
+        {
+          name: 'echo',
+          ...fixtureCommand('servers/echo.mjs', '--delay', '1500'),
+          health_check: { interval_seconds: 3600 },
+          circuit_breaker: { failure_threshold: 1, timeout_seconds: 1, half_open_attempts: 1 },
+        },
+      ],
+    });
+    await gateway.reaches('echo', 'ready');
+    const client = await gateway.client();
+    await client.callTool('echo__crash', { code: 3 });
+    await gateway.reaches('echo', 'connecting');
+    await eventually('the circuit to close', () => gateway.backend('echo').circuit.kind === 'closed');
+  });
 });
 
 describe('Calls of backends that cannot answer', () => {

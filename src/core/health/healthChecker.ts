@@ -6,7 +6,7 @@ export interface HealthCheckerPorts {
   /** Gives numbers in [0, 1). */
   readonly random?: () => number;
   intervalMs(): number;
-  /** When an open circuit's time is up, in milliseconds since the epoch; undefined while none is open. */
+  /** When an open circuit's time is up, in milliseconds since the epoch; undefined while none is open that can be probed. */
   probeAt(): number | undefined;
   /** When a call last proved what a check would, be it a success or a failure; in milliseconds since the epoch. */
   lastProof(): number;

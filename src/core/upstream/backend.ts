@@ -452,6 +452,7 @@ export class Backend {
     this.told = '';
     this.stats.prove(since);
     this.checker ??= this.watch();
+    this.checker.touch();
     this.settle();
     this.standing.renew(connection, undefined);
   }
@@ -566,7 +567,9 @@ export class Backend {
       clock: this.ports.clock,
       intervalMs: () => this.config.health_check.interval_seconds * 1000,
       lastProof: () => this.stats.lastProof,
-      probeAt: () => (this.breaker.state.kind === 'open' ? this.breaker.state.until : undefined),
+      // One whose time is up while the backend is away is due when it is back.
+      probeAt: () =>
+        this.life.state.kind === 'ready' && this.breaker.state.kind === 'open' ? this.breaker.state.until : undefined,
       check: async () => {
         // Before an open circuit's time is up there is nothing to find out.
         if (this.config.health_check.enabled && this.life.state.kind === 'ready' && this.breaker.isReady)
