@@ -75,6 +75,24 @@ test('a sole call on a shared connection asks its client, however many others ar
   );
 });
 
+for (const isAnswered of [false, true])
+  test(`on a shared connection a call that was cancelled may still be what is asked about, ${isAnswered ? 'but not once it is answered' : 'which nobody else is asked'}`, async t => {
+    const args = isAnswered ? ['--answers-cancelled'] : [];
+    const gateway = await startGateway(t, { backends: [{ name: 'asking', ...fixtureCommand(FIXTURE, ...args) }] });
+    const [leaving, staying] = [await asker(gateway, 0), await asker(gateway, 1)];
+    const { id, answer } = await begin(leaving, 'wait', {}, 'waiting');
+    answer.catch(() => {});
+    leaving.cancel(id, 'enough');
+    await eventually('the end of the call', () => gateway.backend('asking').inFlight === 0);
+    const ask = async () => {
+      const { result } = await staying.callTool('asking__ask', { what: 'form', label: 'mine', waits: false });
+      return result.structuredContent;
+    };
+    if (isAnswered) await eventually('an answer', async () => (await ask()).answer !== undefined);
+    else assert.match((await ask()).error.message, /a call of another client was cancelled a moment ago/);
+    assert.deepEqual(leaving.received.filter(isRequest), []);
+  });
+
 test('on a shared connection over HTTP each of two clients with calls in flight gets its own question', async t => {
   const { gateway, log } = await start(t, 'shared', 'HTTP');
   const clients = await Promise.all([asker(gateway, 0), asker(gateway, 1)]);
@@ -244,9 +262,14 @@ async function asker(gateway: TestGateway, n: number, capabilities: object = EVE
 
 /** Calls `ask` and comes back when the call is in flight: it has not asked yet. */
 async function beginAsking(client: BareHttpClient, what: string, label: string): Promise<{ answer: Promise<Message> }> {
+  return begin(client, 'ask', { what, label }, label);
+}
+
+/** Calls a tool that says by progress that it has begun, and comes back when it has. */
+async function begin(client: BareHttpClient, tool: string, args: object, label: string) {
   const call = client.start('tools/call', {
-    name: 'asking__ask',
-    arguments: { what, label },
+    name: `asking__${tool}`,
+    arguments: args,
     _meta: { progressToken: label },
   });
   await eventually(`${label} to be in flight`, () =>

@@ -1,7 +1,11 @@
 // A backend whose tools ask the client, but not before they are let: `ask` says by progress that it has begun, and waits for a `go` with
 // its label; so a test knows how many of them are in flight when one asks. Everything is said with the id of this process.
-//   node asking.mjs [--port N]
-import { readFlags, serve } from './serve.mjs';
+// `wait` waits in the same way, until it is cancelled. `--answers-cancelled` answers it then, with an error.
+//   node asking.mjs [--answers-cancelled] [--port N]
+import { once } from 'node:events';
+import { RpcError, readFlags, serve } from './serve.mjs';
+
+const flags = readFlags({ 'answers-cancelled': { type: 'boolean' } });
 
 const REQUESTS = {
   form: label => ['elicitation/create', { message: label, requestedSchema: { type: 'object', properties: {} } }],
@@ -24,6 +28,7 @@ const say = told => ({ content: [], structuredContent: { pid: process.pid, ...to
 serve(
   {
     name: 'asking',
+    answersCancelled: flags['answers-cancelled'],
     tools: [
       {
         name: 'ask',
@@ -49,9 +54,18 @@ serve(
           return say();
         },
       },
+      {
+        name: 'wait',
+        inputSchema,
+        async run(_, { progress, signal }) {
+          progress(0);
+          await once(signal, 'abort');
+          throw new RpcError(-32000, 'Cancelled');
+        },
+      },
       { name: 'offered', inputSchema, run: (_, { clientCapabilities }) => say({ clientCapabilities }) },
       { name: 'crash', inputSchema, run: () => process.exit(7) },
     ],
   },
-  readFlags().port,
+  flags.port,
 );

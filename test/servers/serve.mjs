@@ -3,13 +3,13 @@
 // Every fixture also takes `--era`: `legacy` (to 2025-11-25, the default), `modern` (2026-07-28), or `both` at once; and with a port `--sse`,
 // to be an HTTP+SSE server.
 //
-// A definition is `{ name, version?, instructions?, capabilities?, cache?, tools?, methods?, intercept? }`. A tool is its definition as listed
+// A definition is `{ name, version?, instructions?, capabilities?, cache?, answersCancelled?, tools?, methods?, intercept? }`. A tool is its definition as listed
 // plus `run(args, call)`, a method is `(params, call) => result`. Both may throw an `RpcError`. `call` is what a handler can do meanwhile:
 // - `progress()`, `log()` and `notify()` speak on this call's own stream; `session.notify()` outside of any call;
 // - `ask(method, params)` asks the client, `askAll({ key: { method, params } })` several things at once. In the modern era that ends the call
 //   and the handler runs again, from its start, with the answers: it must ask the same in the same order, and do no harm before;
 // - `clientCapabilities`; `headers` (of HTTP); `signal` (cancelled).
-// `cache` is `{ ttlMs, cacheScope }`, for the modern era. `intercept(message, { response, forget })` sees each HTTP request first; where it gives
+// `cache` is `{ ttlMs, cacheScope }`, for the modern era. `answersCancelled`: what was cancelled is answered all the same, in the legacy era. `intercept(message, { response, forget })` sees each HTTP request first; where it gives
 // true, it has dealt with it. `forget()` ends the session.
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';

@@ -91,6 +91,6 @@ export class Session {
       answer = { error: { code, message, data } };
     }
     this.#running.delete(id);
-    if (!abort.signal.aborted) reply({ jsonrpc: '2.0', id, ...answer });
+    if (!abort.signal.aborted || this.#definition.answersCancelled) reply({ jsonrpc: '2.0', id, ...answer });
   }
 }

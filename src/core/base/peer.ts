@@ -52,6 +52,8 @@ export interface PeerPorts {
    */
   onRequest(request: JSONRPCRequest, signal: AbortSignal, relatedId: RequestId | undefined): Promise<Answer>;
   onNotification(method: string, params: Params | undefined, relatedId: RequestId | undefined): void;
+  /** An answer to a request of ours that nobody waits for any more: the other side has ended it. */
+  onLateAnswer?(id: RequestId): void;
   /** The conversation is over; called once. */
   onClose(): void;
   /** Something that ends neither a request nor the conversation. */
@@ -170,8 +172,10 @@ export class Peer {
   private receive(message: JSONRPCMessage, relatedId: RequestId | undefined): void {
     if (!('method' in message)) {
       const id = idIn(message.id);
+      if (this.settle(id, replyIn(message))) return;
       // What comes late for a request that was given up is no surprise.
-      if (!this.settle(id, replyIn(message)) && !(id > 0 && id <= this.lastId)) {
+      if (id > 0 && id <= this.lastId) this.ports.onLateAnswer?.(id);
+      else {
         this.ports.onTrouble(
           new Error(`a message that is neither a request nor an answer: ${JSON.stringify(message)}`),
         );

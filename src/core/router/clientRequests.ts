@@ -8,7 +8,7 @@ import { RecentMap } from '../base/recentMap.ts';
 import { METHOD_NOT_FOUND, MISSING_CAPABILITY, REFUSED, refusal, URL_ELICITATION_REQUIRED } from '../base/rpcErrors.ts';
 import type { Backend } from '../upstream/backend.ts';
 import type { Origin } from '../upstream/backendPorts.ts';
-import type { Caller } from '../upstream/connection.ts';
+import type { Caller, CallInFlight } from '../upstream/connection.ts';
 import type { Exposure } from './exposure.ts';
 import { signed } from './signature.ts';
 
@@ -29,6 +29,11 @@ export type ChangeListener = Pick<ClientSession, 'sessionId' | 'notify' | 'subsc
 const RELATED_TASK = 'io.modelcontextprotocol/related-task';
 /** Tasks and elicitations whose client is remembered. */
 const MAX_REMEMBERED = 10_000;
+/**
+ * For so long a backend may still ask about a call that was given up by a client that has left. Longer than one takes to
+ * come to where it notices, and short since clients come and go: each request of the modern era is one of its own.
+ */
+const LEFT_MS = 10_000;
 /** Of one error. */
 const MAX_ELICITATIONS = 100;
 
@@ -37,7 +42,7 @@ const MAX_ELICITATIONS = 100;
  *
  * On a connection of the client's own (`session: per_client`) that is this client. On a shared one it is the client whose
  * call is in flight: over HTTP the call on whose stream it comes. Where that is not told and calls of several clients are in
- * flight, nobody can know, and the request is refused rather than shown to the wrong person.
+ * flight, or were given up a moment ago, nobody can know, and the request is refused rather than shown to the wrong person.
  */
 export class ClientRequests {
   private readonly sessions = new Map<string, ClientSession>();
@@ -241,30 +246,46 @@ export class ClientRequests {
 
   /** The one client that a request can be meant for. */
   private askedFor(params: Params | undefined, { calls, sessionId }: Origin): { asked: Caller } | { refusal: string } {
-    const byClient = groupBy(calls, ({ caller }) => caller.sessionId);
+    const { clients, inFlight } = this.clientsOf(calls);
     const task = metaOf(params)?.[RELATED_TASK];
     const owner = sessionId ?? (isObject(task) ? this.tasks.get(asText(task.taskId))?.sessionId : undefined);
-    if (owner === undefined && byClient.size > 1) {
-      return { refusal: `calls of ${byClient.size} clients are in flight on its shared connection` };
-    }
-    const [own] = owner === undefined ? byClient.values() : [byClient.get(owner)];
-    const asked = own?.at(-1)?.caller ?? (owner === undefined ? this.only : this.sessions.get(owner));
+    if (owner === undefined && clients.length > 1) return { refusal: ambiguity(inFlight, clients.length) };
+    const whose = owner ?? clients[0];
+    const asked = whose === undefined ? this.only : this.reached(whose, calls);
     if (asked) return { asked };
-    if (owner !== undefined) return { refusal: 'the client that it is for has left' };
+    if (whose !== undefined) return { refusal: 'the client that it is for has left' };
     return { refusal: `no call is in flight, and ${this.sessions.size} clients are connected` };
   }
 
-  /** Whom something concerns that says not whom: whose calls are in flight, else everybody who could be meant. */
+  /** Whom something concerns that says not whom: whose calls it may be about, else everybody who could be meant. */
   private recipients(backend: Backend, { calls, sessionId }: Origin, isForAll: boolean): Caller[] {
-    const callers = Array.from(groupBy(calls, ({ caller }) => caller.sessionId).values(), own => own.at(-1)?.caller);
-    if (callers.length > 1) {
+    const { clients } = this.clientsOf(calls);
+    if (clients.length > 1) {
       this.leftOut(backend);
       return [];
     }
-    const own = sessionId === undefined ? undefined : this.sessions.get(sessionId);
+    const [whose = sessionId] = clients;
     const others = isForAll || this.sessions.size === 1 ? [...this.sessions.values()] : [];
-    const found = callers.length > 0 ? callers : sessionId === undefined ? others : [own];
+    const found = whose === undefined ? others : [this.reached(whose, calls)];
     return found.filter(caller => caller !== undefined);
+  }
+
+  /** The clients whose calls something may be about, and how many of them have one in flight. */
+  private clientsOf(calls: readonly CallInFlight[]): { readonly clients: string[]; readonly inFlight: number } {
+    const leftBefore = this.clock.now() - LEFT_MS;
+    const counting = calls.filter(
+      ({ caller: { sessionId }, givenUpAt }) =>
+        givenUpAt === undefined || givenUpAt > leftBefore || this.sessions.has(sessionId),
+    );
+    const byClient = groupBy(counting, ({ caller }) => caller.sessionId);
+    const inFlight = [...byClient.values()].filter(own => own.some(isInFlight)).length;
+    return { clients: [...byClient.keys()], inFlight };
+  }
+
+  /** A client on the stream of its latest call, or else on its own. */
+  private reached(sessionId: string, calls: readonly CallInFlight[]): Caller | undefined {
+    const own = calls.filter(call => call.caller.sessionId === sessionId && isInFlight(call));
+    return own.at(-1)?.caller ?? this.sessions.get(sessionId);
   }
 
   /** What is about one client's call may not be seen by another; told once a minute. */
@@ -272,7 +293,7 @@ export class ClientRequests {
     if (this.clock.now() < this.silentUntil) return;
     this.silentUntil = this.clock.now() + 60_000;
     this.log.info(
-      `${backend.name}: messages are left out while calls of several clients are in flight on its shared connection; with "session: per_client" each client gets its own`,
+      `${backend.name}: messages are left out while they may be about calls of several clients on its shared connection; with "session: per_client" each client gets its own`,
       { backend: backend.name },
     );
   }
@@ -299,6 +320,17 @@ export class ClientRequests {
     else this.log.warning(message, { backend: backend.name });
     return refusal(couldBeAnswered ? REFUSED : METHOD_NOT_FOUND, message);
   }
+}
+
+function isInFlight({ givenUpAt }: CallInFlight): boolean {
+  return givenUpAt === undefined;
+}
+
+/** Why nobody can know which of several clients is meant. */
+function ambiguity(inFlight: number, clients: number): string {
+  if (inFlight > 1) return `calls of ${inFlight} clients are in flight on its shared connection`;
+  if (inFlight === 1) return 'a call of another client was cancelled a moment ago on its shared connection';
+  return `calls of ${clients} clients were cancelled a moment ago on its shared connection`;
 }
 
 /** What a client would have to be able to do to be asked this, and cannot; undefined: nothing. */

@@ -8,7 +8,7 @@ import type { CallInFlight } from './connection.ts';
 
 /** Where something that a backend sends comes from. */
 export interface Origin {
-  /** The requests in flight on the same connection, oldest first. */
+  /** The requests that it may be about: those in flight on the same connection, oldest first, and some that were given up. */
   readonly calls: readonly CallInFlight[];
   /** The downstream session whose own connection it is; undefined: it is shared. */
   readonly sessionId: string | undefined;

@@ -38,13 +38,15 @@ export interface Caller {
 /** A request that the backend has not answered yet. */
 export interface CallInFlight {
   readonly caller: Caller;
+  /** When the backend was told that nobody waits for it any more, in milliseconds since the epoch; undefined: it was not. */
+  readonly givenUpAt: number | undefined;
   /** Stops the clock of the request while its client is asked something. */
   pause(): Disposable;
 }
 
 /**
  * Where a connection reports to. `calls` are those that it may be about: the one on whose stream it came, where each has
- * its own; otherwise all that are in flight, oldest first.
+ * its own; otherwise all that are in flight, oldest first, and those that were given up within the last minute.
  */
 export interface ConnectionPorts {
   /** A notification of the backend; progress bears the token of the one call that it is about. */
@@ -78,7 +80,10 @@ const MAX_TROUBLE_LENGTH = 300;
 const GOODBYE_MS = 500;
 /** Tasks that are not finished; more, and the progress of the oldest is no longer passed on. */
 const MAX_TASKS = 1000;
-/** A backend that was told to stop may go on for a while, and ask: it is not to be taken for another client's call. */
+/**
+ * A backend that was told to stop may go on for a while, and ask: it is not to be taken for another client's call. One that
+ * answers all the same has stopped.
+ */
 const ABANDONED_MS = 60_000;
 const CLOSED: Failure = { code: 'closed', message: 'the connection is closed' };
 const NO_ANSWER: Failure = { code: 'protocol', message: 'the answer is neither a result nor an error' };
@@ -96,7 +101,7 @@ export class Connection {
   private readonly ports: ConnectionPorts;
   /** Those that are in flight, and for a while those that were given up, with the ids of the messages that each is made of. */
   private readonly calls = new Map<CallInFlight, Set<RequestId>>();
-  private readonly abandoned = new Set<Disposable>();
+  private readonly abandoned = new Map<CallInFlight, Disposable>();
   private readonly progress = new RecentMap<string, (params: Params) => void>(MAX_TASKS);
   private introduction: Introduction | undefined;
   private changes: ChangeStream | undefined;
@@ -114,6 +119,8 @@ export class Connection {
       onRequest: (request, signal, relatedId) =>
         this.answer(request.method, request.params, this.callsOn(relatedId), signal),
       onNotification: (method, params, relatedId) => this.receive(method, params, relatedId),
+      // In the modern era a call may go on under another id.
+      onLateAnswer: id => this.era === 'legacy' && this.forgetAbandoned(this.callsOn(id)),
       onClose: () => this.endWith(failureOf(undefined, transport)),
       onTrouble: error => this.report(error),
     });
@@ -169,7 +176,8 @@ export class Connection {
     });
     const cancel = () => abort.abort(options.signal.reason);
     options.signal.addEventListener('abort', cancel, { once: true });
-    const call = options.caller && { caller: options.caller, pause: () => deadline.pause() };
+    const { caller } = options;
+    const call = caller && { caller, givenUpAt: undefined, pause: () => deadline.pause() };
     const ids = new Set<RequestId>();
     if (call) this.calls.set(call, ids);
     const onId = (id: RequestId) => void ids.add(id);
@@ -196,7 +204,7 @@ export class Connection {
   /** Ends the session and whatever runs it; resolves when it is gone. */
   async close(): Promise<void> {
     this.open = false;
-    this.forgetAbandoned();
+    this.forgetAbandoned(this.abandoned.keys());
     this.changes?.dispose();
     await closeTransport(this.transport, this.clock);
   }
@@ -263,19 +271,23 @@ export class Connection {
   }
 
   private leave(call: CallInFlight, reply: Reply): void {
-    if (reply.kind !== 'cancelled' || this.era === 'modern' || !this.open) {
-      this.calls.delete(call);
-      return;
-    }
-    const timer = this.clock.schedule(ABANDONED_MS, () => {
-      this.abandoned.delete(timer);
-      this.calls.delete(call);
-    });
-    this.abandoned.add(timer);
+    const ids = this.calls.get(call);
+    this.calls.delete(call);
+    if (!ids || reply.kind !== 'cancelled' || this.era === 'modern' || !this.open) return;
+    const abandoned = { ...call, givenUpAt: this.clock.now() };
+    this.calls.set(abandoned, ids);
+    this.abandoned.set(
+      abandoned,
+      this.clock.schedule(ABANDONED_MS, () => this.forgetAbandoned([abandoned])),
+    );
   }
 
-  private forgetAbandoned(): void {
-    for (const timer of this.abandoned) timer.dispose();
+  private forgetAbandoned(calls: Iterable<CallInFlight>): void {
+    for (const call of calls) {
+      this.abandoned.get(call)?.dispose();
+      this.abandoned.delete(call);
+      this.calls.delete(call);
+    }
   }
 
   private outcomeOf(reply: Reply): Outcome {
@@ -308,7 +320,7 @@ export class Connection {
     if (!this.open) return;
     this.open = false;
     this.ending = failure;
-    this.forgetAbandoned();
+    this.forgetAbandoned(this.abandoned.keys());
     this.changes?.dispose();
     // One that ends before it was made is told by its handshake.
     if (this.introduction) this.ports.onEnd(failure);

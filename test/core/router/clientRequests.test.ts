@@ -41,7 +41,8 @@ function requests(...clients: Client[]) {
   const warnings: string[] = [];
   const silent = () => {};
   const log = { debug: silent, info: silent, error: silent, warning: (line: string) => void warnings.push(line) };
-  const own = new ClientRequests(new Exposure(() => EMPTY_CATALOG), log, new FakeClock());
+  const clock = new FakeClock();
+  const own = new ClientRequests(new Exposure(() => EMPTY_CATALOG), log, clock);
   for (const client of clients) own.add(client);
   const [shared, perClient] = backendsOf([{ name: 'shared' }, { name: 'own', session: 'per_client' }]);
   assert.ok(shared && perClient);
@@ -52,11 +53,11 @@ function requests(...clients: Client[]) {
     own.notify(shared, method, params, origin);
     await nextTurn();
   };
-  return { own, shared, perClient, warnings, ask, tell };
+  return { own, shared, perClient, warnings, ask, tell, clock };
 }
 
 /** A call of a client in flight, which counts how often its clock stands still. */
-function callOf(caller: Client) {
+function callOf(caller: Client, givenUpAt?: number) {
   const paused = { now: 0, ever: 0 };
   const pause = () => {
     paused.now += 1;
@@ -67,7 +68,7 @@ function callOf(caller: Client) {
       },
     };
   };
-  return { caller, pause, paused };
+  return { caller, givenUpAt, pause, paused };
 }
 
 const errorOf = (answer: Answer) => (answer.kind === 'error' ? answer.error : assert.fail('it is an answer'));
@@ -98,6 +99,54 @@ describe('A request of a backend', () => {
       assert.match(message, /roots\/list of backend "shared".*session: per_client/);
     }
     assert.deepEqual([one.asked, two.asked, warnings.length], [[], [], 2]);
+  });
+
+  it('goes to nobody else for as long as it may be about a call that was given up, and says so', async () => {
+    const [one, two, stranger] = [new Client('1'), new Client('2'), new Client('no session')];
+    const { clock, ask, tell } = requests(one, two);
+    const refusalOf = async (...calls: ReturnType<typeof callOf>[]) => {
+      await tell('notifications/message', { level: 'error', data: 'whose?' }, { calls, sessionId: undefined });
+      return errorOf(await ask('roots/list', undefined, { calls, sessionId: undefined })).message;
+    };
+    const another = /: a call of another client was cancelled a moment ago .*session: per_client/;
+    assert.match(await refusalOf(callOf(two), callOf(one, 0)), another);
+    assert.match(await refusalOf(callOf(one, 0), callOf(two, 0)), /: calls of 2 clients were cancelled a moment ago/);
+    assert.match(await refusalOf(callOf(one), callOf(two), callOf(stranger, 0)), /: calls of 2 clients are in flight/);
+    // One that has left cannot be asked itself any more, and does not count for long.
+    assert.match(await refusalOf(callOf(stranger, 0)), /: the client that it is for has left/);
+    clock.advance(9000);
+    assert.match(await refusalOf(callOf(two), callOf(stranger, 0)), another);
+    assert.deepEqual(
+      [one, two, stranger].map(({ asked, told }) => [asked, told]),
+      [
+        [[], []],
+        [[], []],
+        [[], []],
+      ],
+    );
+    clock.advance(1000);
+    const origin = { calls: [callOf(two), callOf(stranger, 0)], sessionId: undefined };
+    assert.equal(await ask('roots/list', undefined, origin), ANSWER);
+    await tell('notifications/message', { level: 'error', data: 'of two' }, origin);
+    assert.deepEqual([two.asked.length, two.told.length], [1, 1]);
+    assert.match(await refusalOf(callOf(two), callOf(one, 0)), another, 'a client that is still there counts longer');
+  });
+
+  it('is the only client’s whose calls it may be about, on the stream of one that is in flight', async () => {
+    const [own, other] = [new Client('1'), new Client('2')];
+    const [first, second] = [new Client('1'), new Client('1')];
+    const { ask } = requests(own, other);
+    await ask('roots/list', undefined, { calls: [callOf(first), callOf(second, 0)], sessionId: undefined });
+    assert.deepEqual(
+      [first, second, own].map(({ asked }) => asked.length),
+      [1, 0, 0],
+    );
+    await ask('roots/list', undefined, { calls: [callOf(second, 0)], sessionId: undefined });
+    assert.deepEqual(
+      [first, second, own].map(({ asked }) => asked.length),
+      [1, 0, 1],
+    );
+    assert.deepEqual(other.asked, []);
   });
 
   it('goes to the only client there is, and on a connection of its own to its client, while that is there', async () => {
