@@ -68,10 +68,14 @@ export type CallReport =
   | { readonly kind: 'rejected'; readonly code: number; readonly message: string };
 
 const SNAPSHOT_DEBOUNCE_MS = 100;
-/** Whatever the file says: with the ladder that ends a process, everything is to be gone 9 s after a SIGTERM. */
-const MOST_DRAIN_MS = 6000;
+/**
+ * Everything is to be gone 9 s after a SIGTERM. After the longest drain that leaves no time for the ladder that ends a
+ * process: what still runs then is killed, and soon after that no backend is waited for any more.
+ */
+const KILLED_MS = 8250;
+const LEFT_MS = 8400;
 /** How long the kept catalog may take to be written at the end. */
-const LAST_WRITE_MS = 1000;
+const WRITTEN_MS = 300;
 /** How long the backends are waited for by a name that names none of them: mistyped, or the router's own and about them all. */
 const STRANGE_NAME_MS = 5000;
 const LOG_LINES = 200;
@@ -319,12 +323,11 @@ export class Gateway implements Disposable {
   async stop(): Promise<void> {
     this.serving.drain();
     this.disposables.dispose();
-    await this.backends.stop(Math.min(this.config.server.drain_seconds * 1000, MOST_DRAIN_MS));
-    // What cannot be written by then, to a disk that does not answer, is not waited for.
-    const patience = deferred();
-    const timer = this.options.clock.schedule(LAST_WRITE_MS, patience.resolve);
-    await Promise.race([this.kept?.flush(), patience.promise]);
-    timer.dispose();
+    const killing = this.options.clock.schedule(KILLED_MS, () => this.killAll());
+    await this.atMost(LEFT_MS, this.backends.stop(this.config.server.drain_seconds * 1000));
+    killing.dispose();
+    // A disk that does not answer is not waited for either.
+    await this.atMost(WRITTEN_MS, this.kept?.flush());
     this.watchdog.dispose();
     await this.serving.close();
   }
@@ -334,9 +337,20 @@ export class Gateway implements Disposable {
     this.disposables.dispose();
     void this.backends.stop(0);
     void this.kept?.flush();
-    for (const child of this.children) child.kill();
+    this.killAll();
     this.watchdog.dispose();
     void this.serving.close();
+  }
+
+  private async atMost(ms: number, ending: Promise<void> | undefined): Promise<void> {
+    const late = deferred();
+    const timer = this.options.clock.schedule(ms, late.resolve);
+    await Promise.race([ending, late.promise]);
+    timer.dispose();
+  }
+
+  private killAll(): void {
+    for (const child of this.children) child.kill();
   }
 
   private get config() {

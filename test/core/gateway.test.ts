@@ -233,6 +233,29 @@ describe('Gateway with backends that fail', () => {
     await eventually('the end of all processes', () => !isRunning(good) && !isRunning(child), 1000);
   });
 
+  test('gives calls in flight the whole grace that the file says on stop, and ends within 9 s all the same', async t => {
+    const gateway = await startGateway(t, {
+      backends: [
+        { name: 'slow', ...fixtureCommand('servers/faulty.mjs', '--wait', '7000') },
+        { name: 'stubborn', ...fixtureCommand('servers/faulty.mjs', '--stubborn', '--orphan') },
+      ],
+      server: { drain_seconds: 8 },
+    });
+    const pids = [await gateway.pidOf('slow'), await gateway.pidOf('stubborn')];
+    const client = await gateway.client();
+    const [slow, hung] = [client.callTool('slow__act', { label: 'late' }), client.callTool('stubborn__hang')];
+    await eventually('both calls in flight', () =>
+      ['slow', 'stubborn'].every(name => gateway.backend(name).inFlight === 1),
+    );
+    const start = performance.now();
+    await gateway.gateway.stop();
+    const took = performance.now() - start;
+    assert.ok(took >= 8000 && took < 9000, `${took} ms`);
+    assert.match((await slow).result.content[0].text, /^late /);
+    assert.equal((await hung).result.isError, true);
+    await eventually('the end of all processes', () => !pids.some(isRunning), 1000);
+  });
+
   test('ends everything at once on dispose, and starts nothing again', async t => {
     const gateway = await startGateway(t, {
       backends: [echo('good'), { name: 'stubborn', ...fixtureCommand('servers/hanging.mjs', '--stubborn') }],
