@@ -305,6 +305,29 @@ describe('Gateway.reload', () => {
     assert.ok(names.includes('changed__tool_001') && names.includes('added__echo') && !names.includes('removed__echo'));
   });
 
+  test('applies a changed interval of checks and age of lists to what runs, at once', async t => {
+    const ledger = new Ledger(t);
+    const config = (seconds: number) => ({
+      backends: [
+        {
+          name: 'one',
+          ...fixtureCommand('servers/counted.mjs', ledger.file, './echo.mjs'),
+          health_check: { interval_seconds: seconds },
+        },
+      ],
+      routing: { capability_cache_ttl_seconds: seconds },
+    });
+    const gateway = await startGateway(t, config(3600));
+    await gateway.reaches('one', 'ready');
+    const count = (method: string) => ledger.entries.filter(({ label }) => label === method).length;
+    const [pings, lists] = [count('ping'), count('tools/list')];
+    await gateway.write(config(1));
+    await gateway.gateway.reload();
+    await eventually('a check', () => count('ping') > pings);
+    await eventually('the lists to be read again', () => count('tools/list') > lists);
+    assert.equal(count('start'), 1);
+  });
+
   test('changes nothing when the file is broken, and says so until it is whole again', async t => {
     const good = { backends: [echo('steady')] };
     const gateway = await startGateway(t, good);

@@ -111,7 +111,13 @@ export class Backend {
     if (connectionKey(config) !== connectionKey(this.configured)) return false;
     this.configured = config;
     this.breaker.reconfigure(circuitOptions(config));
+    this.checker?.touch();
     return true;
+  }
+
+  /** Says that what is configured for all backends may have changed. */
+  touch(): void {
+    this.offer.touch();
   }
 
   get name(): string {

@@ -51,6 +51,7 @@ export class BackendSet {
       return next;
     });
     for (const backend of this.members) {
+      backend.touch();
       if (backend.config.auto_start && backend.state.kind === 'idle') backend.start();
     }
     for (const backend of before.values()) if (!this.members.includes(backend)) this.retire(backend, drainMs);

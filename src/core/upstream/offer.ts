@@ -27,6 +27,8 @@ export class Offer {
   private connection: Connection | undefined;
   private readonly stale = new Set<ListKind>();
   private isReading = false;
+  /** When the lists were read, and for how long the backend says that they hold, in milliseconds. */
+  private read = { at: 0, ttlMs: Number.POSITIVE_INFINITY };
   private ageing: Disposable | undefined;
 
   /** @param kept what it offered when it was last there, if that is known */
@@ -57,6 +59,11 @@ export class Offer {
   detach(): void {
     this.connection = undefined;
     this.ageing?.dispose();
+  }
+
+  /** Says that `listTtlMs` may have changed. */
+  touch(): void {
+    if (this.connection) this.scheduleAgeing();
   }
 
   /** The backend says that these lists have changed. */
@@ -98,8 +105,15 @@ export class Offer {
   }
 
   private age(ttlMs = Number.POSITIVE_INFINITY): void {
+    this.read = { at: this.ports.clock.now(), ttlMs };
+    this.scheduleAgeing();
+  }
+
+  private scheduleAgeing(): void {
+    const { clock } = this.ports;
     this.ageing?.dispose();
-    const age = Math.min(this.ports.listTtlMs(), Math.max(ttlMs, SHORTEST_TTL_MS));
-    this.ageing = this.ports.clock.schedule(age, () => this.markStale(ALL_LISTS));
+    const age = Math.min(this.ports.listTtlMs(), Math.max(this.read.ttlMs, SHORTEST_TTL_MS));
+    const left = Math.max(0, this.read.at + age - clock.now());
+    this.ageing = clock.schedule(left, () => this.markStale(ALL_LISTS));
   }
 }
