@@ -347,6 +347,33 @@ describe('Calls of backends that cannot answer', () => {
     assert.equal(decision.outcome, 'cancelled');
   });
 
+  test('start those that wait for a call one after another, and no more of them than they need', async t => {
+    const idle = (name: string, fixture: string, ...args: string[]) => ({
+      name,
+      auto_start: false,
+      ...fixtureCommand(`servers/${fixture}.mjs`, ...args),
+    });
+    const gateway = await startGateway(t, {
+      backends: [
+        { namespace: 'db', ...idle('first', 'echo', '--delay', '300'), ...fallingBackTo('other') },
+        { namespace: 'db', ...idle('second', 'echo') },
+        { namespace: 'broken', ...idle('crashing', 'crashing') },
+        { namespace: 'broken', ...idle('third', 'echo') },
+        idle('other', 'echo'),
+      ],
+    });
+    const client = await gateway.client();
+    const states = () => gateway.gateway.snapshot().backends.map(({ name, state }) => `${name} ${state.kind}`);
+    assert.equal(textOf(await client.callTool('db__echo', { text: 'nobody has told yet' })), 'nobody has told yet');
+    assert.deepEqual(states(), ['first ready', 'second idle', 'crashing idle', 'third idle', 'other idle']);
+    gateway.gateway.restart('first');
+    assert.match(gateway.gateway.explainRoute('db__echo').steps.join(), /The call would wait for first to be ready/);
+    assert.equal(textOf(await client.callTool('db__echo', { text: 'while it starts' })), 'while it starts');
+    assert.deepEqual(states(), ['first ready', 'second idle', 'crashing idle', 'third idle', 'other idle']);
+    assert.equal(textOf(await client.callTool('broken__echo', { text: 'by the next' })), 'by the next');
+    assert.deepEqual(states(), ['first ready', 'second idle', 'crashing failed', 'third ready', 'other idle']);
+  });
+
   test('count one failure when they go down with the process, however many there are', async t => {
     const gateway = await startGateway(t, { backends: [working('one')] });
     const pid = await gateway.pidOf('one');

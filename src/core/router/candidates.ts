@@ -64,8 +64,12 @@ export function selectForTool(name: string, surroundings: Surroundings, turns: T
   return undefined;
 }
 
-/** Candidates that no route speaks of, in the order in which they are tried. */
-export function inOrder<C extends Candidate>(candidates: readonly C[], routing: RoutingConfig, turns: Turns): C[] {
+/** Those that no route speaks of, in the order in which they are tried. */
+export function inOrder<C extends Pick<Candidate, 'backend'>>(
+  candidates: readonly C[],
+  routing: RoutingConfig,
+  turns: Turns,
+): C[] {
   const pickable = candidates.map(candidate => ({ candidate, ...standing(candidate.backend, turns) }));
   return PICKERS[routing.load_balancing](pickable).map(({ candidate }) => candidate);
 }

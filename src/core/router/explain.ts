@@ -1,6 +1,7 @@
 import { groupBy } from '../base/groupBy.ts';
 import { type Surroundings, selectForTool, type ToolCandidate, type Turns } from './candidates.ts';
 import type { Entry } from './catalog.ts';
+import { awaitedOf } from './patience.ts';
 import { nearNames } from './toolNames.ts';
 
 /** What would become of a call now. */
@@ -52,7 +53,7 @@ export function explainTool(
   const explained = candidates.map(candidate => explainCandidate(candidate));
   const admitted = groupBy(candidates, ({ backend }) => backend.admissibility.kind);
   const [ready] = admitted.get('ready') ?? [];
-  const starting = admitted.get('starting')?.map(({ backend }) => backend.name);
+  const starting = awaitedOf((admitted.get('starting') ?? []).map(({ backend }) => backend));
   return {
     name,
     known: true,
@@ -62,14 +63,14 @@ export function explainTool(
       `In the order of priority${equals} it would be tried on ${candidates.map(({ backend }) => backend.name).join(', then ')}.`,
       ready
         ? `${ready.backend.name} would get the call.`
-        : starting
-          ? `The call would wait for ${starting.join(' or ')} to be ready.`
+        : starting.length > 0
+          ? `The call would wait for ${starting.map(backend => backend.name).join(' or ')} to be ready.`
           : 'None of them can take a call now.',
       isRepeatable
         ? 'The tool says that repeating it is harmless: a call that failed is tried again.'
         : 'Repeating it may do harm: a call that may already have run is not tried again.',
     ],
-    goesTo: ready?.backend.name ?? starting?.[0],
+    goesTo: ready?.backend.name ?? starting[0]?.name,
     candidates: explained,
   };
 }

@@ -28,6 +28,7 @@ import { type Decision, DecisionRecord, Decisions } from './decisions.ts';
 import { type Explanation, explainTool } from './explain.ts';
 import { type Exposure, originalTask } from './exposure.ts';
 import { type Holders, holdersOf } from './holders.ts';
+import { Patience } from './patience.ts';
 import { withSignedQuestions } from './signature.ts';
 import { nearNames } from './toolNames.ts';
 import type { Tracing } from './tracing.ts';
@@ -274,7 +275,9 @@ export class Router {
     const { retry } = this.ports.surroundings().routing;
     const record = new DecisionRecord(request.method, request.name, clock);
     const trace = this.ports.tracing?.begin(request.method, request.name, call);
+    const patience = new Patience(call.signal);
     const conclude = (outcome: Decision['outcome'], answer: Answer): Answer => {
+      patience.end();
       const decision = this.decisions.add(record.concluded(outcome));
       trace?.end(decision, answer);
       this.ports.onDecision(decision);
@@ -283,10 +286,7 @@ export class Router {
 
     // 1. Name, 2. pool, 3. strategy, 4. order: who may be asked, and who first. Nothing of it waits, but that of a name
     //    which is nobody's so far a backend that has yet to tell what it has may be the one that knows it.
-    let selection = request.select();
-    const isSomebodys = selection?.candidates.some(({ backend }) => backend.hasListed);
-    const tooSlow = new Set(isSomebodys ? [] : await this.whenListed(request.name, call.signal));
-    if (!isSomebodys) selection = request.select();
+    const selection = await this.selectOnceListed(request, patience, call.signal);
     if (!selection) return conclude('rejected', request.unknown());
     // What a backend asked in mid-call is answered to that one.
     const pin = call.caller.client.era === 'modern' ? pinIn(call.params.requestState) : undefined;
@@ -306,7 +306,7 @@ export class Router {
     for (let attempts = 0; attempts < retry.max_attempts && !call.signal.aborted; ) {
       // 5. Admit: who cannot take the call is passed over at no cost.
       const untried = candidates.filter(({ backend }) => !tried.has(backend));
-      const admitted = await this.admit(untried, tooSlow, record, call.signal);
+      const admitted = await this.admit(untried, patience, record, call.signal);
       if (!admitted) {
         // Everybody was tried: come back to them, after the backoff. Who leaves for good, or could not be tried, does
         // not come back, and for a circuit that will still be open nobody waits.
@@ -375,12 +375,11 @@ export class Router {
 
   /**
    * The first candidate that can take the call now; if none can, but some are starting, the first of those to be ready.
-   * @param tooSlow those that have been waited for long enough; it adds to them
    * @returns undefined if nobody can, or the client gave up
    */
   private async admit<C extends Candidate>(
     candidates: readonly C[],
-    tooSlow: Set<Backend>,
+    patience: Patience,
     record: DecisionRecord,
     signal: AbortSignal,
   ): Promise<{ candidate: C; permit: Permit } | undefined> {
@@ -397,26 +396,42 @@ export class Router {
         if (admissibility.kind !== 'starting') {
           const { kind, ...refusal } = admissibility;
           record.passOver({ backend: backend.name, reason: 'cannot take a call', ...refusal });
-        } else if (tooSlow.has(backend)) record.passOver({ backend: backend.name, reason: 'did not start in time' });
+        } else if (patience.hasRunOut(backend))
+          record.passOver({ backend: backend.name, reason: 'did not start in time' });
         else starting.set(backend, admissibility.reason);
       }
       if (starting.size === 0) return undefined;
-      const slow = await firstConnected([...starting.keys()], signal);
-      if (slow) tooSlow.add(slow);
+      await patience.untilNext([...starting.keys()]);
     }
     return undefined;
   }
 
   /**
-   * A name that is nobody's may be one of backends that have never told what they have: those that it names are waited for.
-   * @returns those that took too long
+   * Who may be asked. A name that is nobody's may be one of backends that have never told what they have: while there are
+   * any that it could be of, they are waited for.
    */
-  private async whenListed(name: string, signal: AbortSignal): Promise<Backend[]> {
-    const unread = readings(name, this.ports.surroundings()).flatMap(({ pool }) =>
-      pool.filter(({ hasListed }) => !hasListed),
+  private async selectOnceListed(
+    { name, select }: Routing,
+    patience: Patience,
+    signal: AbortSignal,
+  ): Promise<Chosen | undefined> {
+    for (;;) {
+      const selection = select();
+      if (signal.aborted || selection?.candidates.some(({ backend }) => backend.hasListed)) return selection;
+      const yetToTell = this.yetToTell(name).filter(backend => !patience.hasRunOut(backend));
+      if (yetToTell.length === 0) return selection;
+      await patience.untilNext(yetToTell);
+    }
+  }
+
+  /** The backends that a name could be of, and that are starting for the first time, in the order in which they are tried. */
+  private yetToTell(name: string): Backend[] {
+    const surroundings = this.ports.surroundings();
+    const starting = readings(name, surroundings).flatMap(({ pool }) =>
+      pool.filter(({ hasListed, admissibility }) => !hasListed && admissibility.kind === 'starting'),
     );
-    const waits = unread.map(async backend => ((await backend.whenConnected(signal)) ? [] : [backend]));
-    return (await Promise.all(waits)).flat();
+    const candidates = starting.map(backend => ({ backend }));
+    return inOrder(candidates, surroundings.routing, this.turns).map(({ backend }) => backend);
   }
 
   private takeTurn(backend: Backend | undefined): void {
@@ -461,16 +476,6 @@ function pinIn(requestState: unknown): { readonly backend: string; readonly stat
 function mayTakeCall({ admissibility, breaker }: Backend, at: number): boolean {
   if (breaker.state.kind === 'held-open') return false;
   return admissibility.kind !== 'refused' || (admissibility.retryAt ?? at) <= at;
-}
-
-/** Waits until one of them is connected or has failed; gives one that took longer than it may. */
-async function firstConnected(backends: readonly Backend[], signal: AbortSignal): Promise<Backend | undefined> {
-  const done = new AbortController();
-  const either = AbortSignal.any([signal, done.signal]);
-  const waits = backends.map(async backend => ((await backend.whenConnected(either)) ? undefined : backend));
-  const slow = await Promise.race(waits);
-  done.abort();
-  return slow;
 }
 
 function unknown(what: string, name: string, known: Iterable<string>): Answer {
