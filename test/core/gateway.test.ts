@@ -305,6 +305,20 @@ describe('Gateway.reload', () => {
     assert.ok(names.includes('changed__tool_001') && names.includes('added__echo') && !names.includes('removed__echo'));
   });
 
+  test('lets a call that waits for a backend wait for the one that takes its place', async t => {
+    const gateway = await startGateway(t, { backends: [echo('one')] });
+    await gateway.reaches('one', 'ready');
+    const client = await gateway.client();
+    await gateway.write({ backends: [{ name: 'one', ...fixtureCommand('servers/hanging.mjs') }] });
+    await gateway.gateway.reload();
+    await gateway.reaches('one', 'connecting');
+    const { answer } = client.start('tools/call', { name: 'one__echo', arguments: { text: 'patient' } });
+    await client.request('ping');
+    await gateway.write({ backends: [echo('one', '--delay', '100')] });
+    await gateway.gateway.reload();
+    assert.equal((await answer).result.content[0].text, 'patient');
+  });
+
   test('applies a changed interval of checks and age of lists to what runs, at once', async t => {
     const ledger = new Ledger(t);
     const config = (seconds: number) => ({

@@ -286,11 +286,13 @@ export class Router {
 
     // 1. Name, 2. pool, 3. strategy, 4. order: who may be asked, and who first. Nothing of it waits, but that of a name
     //    which is nobody's so far a backend that has yet to tell what it has may be the one that knows it.
-    const selection = await this.selectOnceListed(request, patience, call.signal);
+    let selection = await this.selectOnceListed(request, patience, call.signal);
     if (!selection) return conclude('rejected', request.unknown());
     // What a backend asked in mid-call is answered to that one.
     const pin = call.caller.client.era === 'modern' ? pinIn(call.params.requestState) : undefined;
-    let candidates = selection.candidates.filter(({ backend }) => !pin || backend.name === pin.backend);
+    const eligible = (chosen: Chosen) =>
+      chosen.candidates.filter(({ backend }) => !pin || backend.name === pin.backend);
+    let candidates = eligible(selection);
     if (candidates.length === 0 && pin) return conclude('rejected', refusal(INVALID_PARAMS, 'Unknown requestState'));
     record.candidates = candidates;
     // Calls that come at once are not all to see the same one first.
@@ -303,11 +305,21 @@ export class Router {
       jitter: RETRY_JITTER,
     });
     const tried = new Set<Backend>();
+    const met = new Set(candidates.map(({ backend }) => backend));
     for (let attempts = 0; attempts < retry.max_attempts && !call.signal.aborted; ) {
       // 5. Admit: who cannot take the call is passed over at no cost.
       const untried = candidates.filter(({ backend }) => !tried.has(backend));
       const admitted = await this.admit(untried, patience, record, call.signal);
       if (!admitted) {
+        // Others may have come meanwhile: in the place of these, when the file has changed.
+        const again = request.select();
+        if (again && eligible(again).some(({ backend }) => !met.has(backend))) {
+          selection = again;
+          candidates = eligible(again);
+          record.candidates = candidates;
+          for (const { backend } of candidates) met.add(backend);
+          continue;
+        }
         // Everybody was tried: come back to them, after the backoff. Who leaves for good, or could not be tried, does
         // not come back, and for a circuit that will still be open nobody waits.
         if (![...tried].some(({ state: { kind } }) => kind !== 'draining' && kind !== 'stopped')) break;
