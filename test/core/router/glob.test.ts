@@ -35,6 +35,43 @@ describe('globMatcher', () => {
     );
   });
 
+  // What Python 3.11 says of each: the names that a pattern matches, and those that it does not.
+  for (const [pattern, those, others] of [
+    ['[^a]x', ['^x', 'ax'], ['bx']],
+    ['[!^]', ['a'], ['^']],
+    ['[^]', ['^'], ['a']],
+    ['[[:alpha:]]', ['a]', ':]', '[]'], ['a', 'x]']],
+    ['[z-a]', [], ['z', '-', 'a', '[z-a]']],
+    ['[!z-a]', ['z', '-', '/'], ['']],
+    ['[z-am]', ['m'], ['z', 'a', '-']],
+    ['[a-c-e]', ['b', '-', 'e'], ['d']],
+    ['[-a]', ['-', 'a'], ['b']],
+    ['[a-]', ['-', 'a'], ['b']],
+    ['[]-a]', [']', '_', 'a'], ['b', '-']],
+    ['[!]]', ['a'], [']']],
+    ['[!]', ['[!]'], ['a', '[a]']],
+    ['[]', ['[]'], ['']],
+    ['a[b', ['a[b'], ['ab']],
+    ['[\\]', ['\\'], ['a']],
+    ['[\\d]', ['d', '\\'], ['0']],
+    ['[+-9]', ['/', '.', '5'], ['a']],
+    ['[!+-9]', ['a'], ['/', '.', '5']],
+    ['[/-1]', ['/', '0'], ['.', '2']],
+    ['[{a,b}]', ['{', ',', 'b'], ['ab']],
+  ] as const)
+    it(`matches as fnmatch does with the brackets ${pattern}`, () => {
+      assert.deepEqual(
+        [...those, ...others].filter(name => matches(pattern, name)),
+        those,
+      );
+    });
+
+  it('is quick whatever the pattern and however long the name', () => {
+    const begun = performance.now();
+    assert.equal(matches(`${'*a'.repeat(100)}[^b]*[!a-z]?d`, 'a'.repeat(100_000)), false);
+    assert.ok(performance.now() - begun < 2000);
+  });
+
   it('matches nothing without a pattern', () => {
     assert.equal(globMatcher([])('x'), false);
   });
