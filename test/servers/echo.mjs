@@ -1,6 +1,7 @@
 // The everyday backend: a dozen small tools that each show one thing, a prompt, a resource, a template, completion.
-//   node echo.mjs [--name echo] [--tools N] [--delay MS] [--port N]
+//   node echo.mjs [--name echo] [--tools N] [--delay MS] [--unaware] [--port N]
 // `--tools N` adds N more tools (listed in pages of 100), `--delay` waits before it reads or listens: a slow start.
+// `--unaware` answers the vendor's method as servers of the Python SDK do one that they do not know.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RpcError, readFlags, serve, text } from './serve.mjs';
 
@@ -8,6 +9,7 @@ const flags = readFlags({
   name: { type: 'string', default: 'echo' },
   tools: { type: 'string', default: '0' },
   delay: { type: 'string', default: '0' },
+  unaware: { type: 'boolean' },
 });
 
 const object = (properties = {}, required = Object.keys(properties)) => ({ type: 'object', properties, required });
@@ -91,7 +93,10 @@ serve(
         if (!uri.startsWith(`${flags.name}://`)) throw new RpcError(-32002, 'Resource not found', { uri });
         return { contents: [{ uri, mimeType: 'text/plain', text: `Content of ${uri}` }] };
       },
-      'vendor.example/pid': () => ({ pid: process.pid }),
+      'vendor.example/pid'() {
+        if (flags.unaware) throw new RpcError(-32602, 'Invalid request parameters');
+        return { pid: process.pid };
+      },
       'completion/complete': ({ argument }) => ({
         completion: { values: ['one', 'two', 'three'].filter(value => value.startsWith(argument.value)) },
       }),

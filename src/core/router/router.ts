@@ -68,7 +68,7 @@ interface Routing {
 }
 
 const RETRY_JITTER = 0.2;
-/** What servers say to a tool that they do not have. */
+/** What servers say to a tool or a method that they do not have. */
 const MEANS_UNKNOWN: ReadonlySet<unknown> = new Set([METHOD_NOT_FOUND, INVALID_PARAMS]);
 /** Each costs a request. */
 const MAX_LISTED_TASKS = 100;
@@ -239,6 +239,7 @@ export class Router {
    * One that does not know a method does nothing, so asking the next is harmless.
    */
   async ofNobody(method: string, call: Call): Promise<Answer> {
+    let invalid: RpcError | undefined;
     for (const backend of this.ports.surroundings().backends) {
       // A backend that is paused is not asked, and none is started for what it may not even know.
       const permit = backend.isConnectedFor(call.caller.sessionId) ? backend.admit() : undefined;
@@ -248,10 +249,11 @@ export class Router {
       if (outcome.kind === 'answered') return { kind: 'result', result: outcome.result };
       if (outcome.kind === 'cancelled') return refusal(INTERNAL_ERROR, 'cancelled');
       if (outcome.kind === 'failed') return refusal(INTERNAL_ERROR, `${backend.name}: ${outcome.failure.message}`);
-      if (outcome.kind === 'rejected' && outcome.error.code !== METHOD_NOT_FOUND)
-        return { kind: 'error', error: outcome.error };
+      if (!MEANS_UNKNOWN.has(outcome.error.code)) return { kind: 'error', error: outcome.error };
+      // It may know the method after all: then this says more than that nobody does.
+      if (outcome.error.code !== METHOD_NOT_FOUND) invalid ??= outcome.error;
     }
-    return refusal(METHOD_NOT_FOUND, `Method not found: ${method}`);
+    return invalid ? { kind: 'error', error: invalid } : refusal(METHOD_NOT_FOUND, `Method not found: ${method}`);
   }
 
   /** The exposed URI that a client means by its own spelling. */

@@ -29,3 +29,20 @@ it('A vendor method goes to the first backend that knows it, and starts and wake
   gateway.gateway.resume('shared');
   assert.equal((await two.request('vendor.example/none')).error?.code, -32601);
 });
+
+it('A vendor method goes on to the next backend where one calls what it does not know invalid', async t => {
+  const gateway = await startGateway(t, {
+    backends: [
+      { name: 'unaware', ...fixtureCommand('servers/echo.mjs', '--unaware') },
+      { name: 'none', ...fixtureCommand('servers/clock.mjs') },
+      { name: 'aware', ...fixtureCommand('servers/echo.mjs') },
+    ],
+  });
+  const aware = await gateway.pidOf('aware');
+  for (const name of ['unaware', 'none']) await gateway.reaches(name, 'ready');
+  const client = await gateway.client();
+  assert.equal(await pidOf(client), aware);
+  gateway.gateway.pause('aware');
+  const { error } = await client.request('vendor.example/pid');
+  assert.deepEqual([error?.code, error?.message], [-32602, 'Invalid request parameters'], 'the first that says more');
+});
