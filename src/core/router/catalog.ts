@@ -163,7 +163,7 @@ function named(offers: readonly Offer[], routing: RoutingConfig): Map<string, En
 function located(backends: readonly Backend[], list: 'resources' | 'templates', key: string): Map<string, Entry> {
   const entries = new Map<string, Entry & { readonly candidates: Candidate[] }>();
   for (const backend of backends) {
-    const pool = exposedNamespace(backend.config.namespace);
+    const pool = namespaceOf(backend);
     for (const item of backend.lists[list]) {
       const originalName = asText(item[key]);
       const holder = entries.get(originalName);
@@ -193,7 +193,7 @@ function linkedUri(
   resources: ReadonlyMap<string, Entry>,
   linked: Map<string, string>,
 ): string {
-  const namespace = exposedNamespace(backend.config.namespace);
+  const namespace = namespaceOf(backend);
   const holder = resources.get(original)?.pool ?? linked.get(original) ?? namespace;
   if (holder !== namespace) return inNamespace(namespace, original);
   if (!resources.has(original)) linked.set(original, namespace);
@@ -210,9 +210,14 @@ export function inNamespace(namespace: string, uri: string): string {
   return `switchyard://${namespace}/${uri}`;
 }
 
-/** Whose backends can serve a name of this backend: those of its namespace in any case, or '' for all where there are no prefixes. */
+/** The namespace of a backend in whatever case: as those that share it have it in common, and as URIs name it. */
+export function namespaceOf({ config }: Backend): string {
+  return config.namespace.toLowerCase();
+}
+
+/** Whose backends can serve a name of this backend: those of its namespace, or '' for all where there are no prefixes. */
 export function poolOf(backend: Backend, routing: RoutingConfig): string {
-  return routing.enable_namespace_prefixing ? backend.config.namespace.toLowerCase() : '';
+  return routing.enable_namespace_prefixing ? namespaceOf(backend) : '';
 }
 
 /** Lower is tried first; equals keep the order of the file. A backend that lists a thing twice is one candidate. */

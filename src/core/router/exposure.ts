@@ -2,9 +2,8 @@ import { groupBy } from '../base/groupBy.ts';
 import type { Params } from '../base/peer.ts';
 import { RecentMap } from '../base/recentMap.ts';
 import type { Backend } from '../upstream/backend.ts';
-import { type Catalog, type Entry, inNamespace, isNamespaced } from './catalog.ts';
+import { type Catalog, type Entry, inNamespace, isNamespaced, namespaceOf } from './catalog.ts';
 import { exposedParams, exposedResult, type Naming } from './rewrite.ts';
-import { exposedNamespace } from './toolNames.ts';
 import { matchesTemplate } from './uriTemplates.ts';
 
 /** Links that backends gave out without listing them: so many are remembered. */
@@ -75,7 +74,7 @@ export class Exposure {
 
   /** One that nobody lists is remembered as this namespace's. */
   private uri(backend: Backend, original: string): string {
-    const namespace = exposedNamespace(backend.config.namespace);
+    const namespace = namespaceOf(backend);
     const rewritten = inNamespace(namespace, original);
     const { resources } = this.catalog();
     if (isNamespaced(original)) return rewritten;

@@ -1,7 +1,6 @@
 import type { Surroundings } from './candidates.ts';
-import type { Candidate } from './catalog.ts';
+import { type Candidate, namespaceOf } from './catalog.ts';
 import type { Exposure } from './exposure.ts';
-import { exposedNamespace } from './toolNames.ts';
 import { matchesTemplate } from './uriTemplates.ts';
 
 /** Who can serve a resource. */
@@ -31,7 +30,7 @@ export function holdersOf(
   }
   const holders = backends.filter(({ about }) => about && 'resources' in about.capabilities);
   const possible = unlisted
-    ? holders.filter(({ config }) => exposedNamespace(config.namespace) === unlisted.namespace)
+    ? holders.filter(backend => namespaceOf(backend) === unlisted.namespace)
     : holders.length === 1
       ? holders
       : [];

@@ -119,6 +119,18 @@ describe('catalog', () => {
       name: 'A',
     });
   });
+
+  it('keeps the URIs of namespaces apart whose tools are kept apart', () => {
+    const file = { resources: [{ uri: 'file:///a', name: 'A' }], templates: [{ uriTemplate: 'x:{a}', name: 'X' }] };
+    const entries = [
+      { name: 'one', namespace: 'a_b' },
+      { name: 'two', namespace: 'a__b' },
+      { name: 'three', namespace: 'A_B' },
+    ];
+    const { resources, templates } = catalogOf(entries, { one: file, two: file, three: file });
+    assert.deepEqual(shape(resources), { 'file:///a': 'one three', 'switchyard://a__b/file:///a': 'two' });
+    assert.deepEqual(shape(templates), { 'x:{a}': 'one three', 'switchyard://a__b/x:{a}': 'two' });
+  });
 });
 
 describe('A definition', () => {
