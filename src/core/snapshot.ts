@@ -78,16 +78,16 @@ export interface SnapshotSource extends Pick<Snapshot, 'configFile' | 'problems'
 
 export function takeSnapshot({ config, backends, catalog, editorProblemOf, ...rest }: SnapshotSource): Snapshot {
   const running = new Map(backends.map(backend => [backend.name, backend]));
-  const rejected = config.rejected.map(({ name, namespace, message }): BackendSnapshot => {
+  const rejected = config.rejected.map(({ name, namespace, priority, launch, message }): BackendSnapshot => {
     const state = { kind: 'rejected', message } as const;
     return {
       ...NOT_RUNNING,
       name,
       namespace: exposedNamespace(namespace),
-      priority: DEFAULT_PRIORITY,
+      priority,
       enabled: false,
-      kind: 'stdio',
-      target: '',
+      kind: launch?.kind ?? 'stdio',
+      target: launch ? targetOf(launch) : '',
       state,
     };
   });
@@ -100,9 +100,6 @@ export function takeSnapshot({ config, backends, catalog, editorProblemOf, ...re
     ],
   };
 }
-
-/** What an entry that says none has: a rejected one is not even read that far. */
-const DEFAULT_PRIORITY = 10;
 
 const NOT_RUNNING = {
   era: undefined,

@@ -2,9 +2,10 @@
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { messageOf } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { check, type Report } from './check.ts';
-import { type ConfigNode, entryOf, parseText } from './document.ts';
+import { type ConfigNode, entryOf, parseText, plainValue } from './document.ts';
 import { ADDRESS_KEYS, launchOf } from './launch.ts';
 import { formatProblem, type Problem, ProblemLog } from './problem.ts';
 import {
@@ -177,9 +178,11 @@ function readBackends(
   const backends = entries.flatMap(({ config }) => config ?? []);
   const byId = new Map(entries.map(entry => [entry.raw.id, entry]));
   for (const entry of entries) checkFallbacks(entry, outline, byId, options.others ?? []);
-  const rejected = entries.flatMap(({ raw, config, errors: [first] }) =>
-    first ? [{ name: raw.id, namespace: config?.namespace ?? raw.id, message: formatProblem(first) }] : [],
-  );
+  const rejected = entries.flatMap(({ raw, config, errors: [first] }) => {
+    if (!first) return [];
+    const { namespace = raw.id, priority, launch } = config ?? readablePart(outline, raw, file, options);
+    return [{ name: raw.id, namespace, priority, launch, message: formatProblem(first) }];
+  });
   return { backends: backends.filter(({ name }) => !rejected.some(each => each.name === name)), rejected };
 }
 
@@ -218,6 +221,24 @@ function readBackend(
   }
   const isUsable = entry && launch && launch.kind !== 'error' && errors.length === 0;
   return { raw, errors, report, config: isUsable ? toConfig(entry, launch, routing) : undefined };
+}
+
+/** What an entry with errors says all the same, by its keys that are right. */
+function readablePart(
+  { shape }: Outline,
+  raw: RawEntry,
+  file: string,
+  options: LoadOptions,
+): Pick<BackendEntry, 'priority'> & { readonly namespace: string | undefined; readonly launch: Launch | undefined } {
+  const plain = plainValue(resolveVariables(toNative(shape, raw), options, () => {}));
+  const { command, args, source, url, namespace, priority } = backendSchema.shape;
+  const readable = Object.entries({ command, args, source, url, namespace, priority }).flatMap(([key, schema]) => {
+    const read = isObject(plain) ? schema.safeParse(plain[key]) : undefined;
+    return read?.success ? [[key, read.data]] : [];
+  });
+  const entry = backendSchema.parse({ ...Object.fromEntries(readable), name: 'unnamed' });
+  const launch = launchOf(entry, path.dirname(path.resolve(file)));
+  return { namespace: entry.namespace, priority: entry.priority, launch: launch.kind === 'error' ? undefined : launch };
 }
 
 /** A `fallback_to` must name another backend, and following them from one to the next must come to an end. */

@@ -204,6 +204,10 @@ export interface RejectedBackend {
   /** Unique among all backends: `#3` is the third entry, where its name is missing or taken. */
   readonly name: string;
   readonly namespace: string;
+  /** As the file has it, or the default where that is wrong. */
+  readonly priority: number;
+  /** How it would be reached; undefined where that cannot be told. */
+  readonly launch: Launch | undefined;
   /** What is wrong, with file:line:column. */
   readonly message: string;
 }

@@ -407,11 +407,40 @@ describe('a wrong entry takes only its own backend out of service', () => {
       assert.ok(loaded.ok);
       assert.deepEqual(findings(loaded), [`error ${message}`]);
       assert.deepEqual(
-        [loaded.config.backends.map(({ name }) => name), loaded.config.rejected],
+        [
+          loaded.config.backends.map(({ name }) => name),
+          loaded.config.rejected.map(({ launch, priority, ...rest }) => rest),
+        ],
         [['good'], [{ name: 'bad', namespace: 'bad', message: `backends.yaml:${message}` }]],
       );
     });
   }
+
+  test('an entry with an error says what can be read of it all the same', () => {
+    const text = `
+backends:
+  - { name: a, url: 'http://a/mcp', priority: -3, namespace: n }
+  - { name: b, source: '@b/c', priority: 4, args: 5 }
+  - { name: c, command: [x], priority: 5 }
+  - a string
+  - { name: a, command: x, priority: 6 }
+`;
+    const loaded = parse(text);
+    assert.ok(loaded.ok);
+    assert.deepEqual(
+      loaded.config.rejected.map(({ name, namespace, priority, launch }) => {
+        const target = launch && (launch.kind === 'remote' ? launch.url : [launch.command, ...launch.args].join(' '));
+        return [name, namespace, priority, target];
+      }),
+      [
+        ['a', 'n', 10, 'http://a/mcp'],
+        ['b', 'b', 4, 'npx -y @b/c'],
+        ['c', 'c', 5, undefined],
+        ['#4', '#4', 10, undefined],
+        ['#5', '#5', 6, 'x'],
+      ],
+    );
+  });
 
   test('names that are missing, taken or wrong, and entries without an address', () => {
     const result = parse(`

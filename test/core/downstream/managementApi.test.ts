@@ -49,8 +49,9 @@ function restClient(gateway: TestGateway) {
 
 describe('The REST paths', () => {
   it('give the names of the enabled backends, and more beside them', async t => {
+    const far = { name: 'far', url: 'http://me:secret@127.0.0.1:1/mcp', priority: 7, max_concurrency: -1 };
     const { get, gateway } = await served(t, {
-      backends: [echo({ name: 'b', priority: 3 }), echo({ name: 'off', enabled: false }), { name: 'bad' }],
+      backends: [echo({ name: 'b', priority: 3 }), echo({ name: 'off', enabled: false }), { name: 'bad' }, far],
     });
     const { active_servers, backends, router, problems, config_error } = await get('/mcp_servers');
     assert.deepEqual(active_servers, ['b']);
@@ -60,8 +61,10 @@ describe('The REST paths', () => {
         ['b', true, 'ready', 3],
         ['off', false, 'disabled', 10],
         ['bad', false, 'rejected', 10],
+        ['far', false, 'rejected', 7],
       ],
     );
+    assert.deepEqual([backends[3].url, backends[3].is_managed], ['http://127.0.0.1:1/mcp', false]);
     assert.match(backends[2].last_error, /has neither command, url nor source/);
     const { uptime_seconds, ...rest } = router;
     assert.ok(Number.isInteger(uptime_seconds) && uptime_seconds >= 0);
@@ -75,7 +78,7 @@ describe('The REST paths', () => {
     });
     assert.deepEqual(
       problems.map(({ severity, file, backend }: Record<string, unknown>) => [severity, file, backend]),
-      [['error', configFile, 'bad']],
+      ['bad', 'far'].map(name => ['error', configFile, name]),
     );
     assert.equal(config_error, null);
     await gateway.client();
