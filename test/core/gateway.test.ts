@@ -37,6 +37,15 @@ describe('A resource that nobody lists', () => {
     assert.equal(result?.contents[0].uri, 'late://readme');
   });
 
+  test('is unknown by the URI that the client has named', async t => {
+    const gateway = await startGateway(t, { backends: [echo('one'), echo('two')] });
+    for (const name of ['one', 'two']) await gateway.reaches(name, 'ready');
+    const client = await gateway.client();
+    const uri = 'switchyard://two/nope://x';
+    const { error } = await client.request('resources/read', { uri });
+    assert.deepEqual([error?.code, error?.data], [-32002, { uri }]);
+  });
+
   test('is unknown by its own code, whatever its only possible holder calls that', async t => {
     const gateway = await startGateway(t, {
       backends: [{ name: 'everything', command: process.execPath, args: [EVERYTHING] }],

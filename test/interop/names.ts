@@ -70,6 +70,8 @@ export function withExposedNames(step: Step, names: Names): Step {
 /** A message to the client with the names, URIs and tasks in it as clients of the router see them. */
 export function withExposedContents(message: Message, step: Step, names: Names): Message {
   if (message.result) return { ...message, result: exposedResult(message.result, step, names) };
+  if (message.error && step.method.startsWith('resources/'))
+    return { ...message, error: withExposedUri(message.error, names) };
   if (!message.params) return message;
   const params = withExposedTask(message.params, names);
   return {
@@ -116,6 +118,12 @@ function exposedResult(result: Params, { kind, method }: Step, names: Names): Pa
           : item,
       )),
   };
+}
+
+/** The URI that a client has named comes back as it has named it. */
+function withExposedUri(error: NonNullable<Message['error']>, names: Names): NonNullable<Message['error']> {
+  const data = error.data as { uri?: unknown } | null | undefined;
+  return typeof data?.uri === 'string' ? { ...error, data: { ...data, uri: names.uri(data.uri) } } : error;
 }
 
 function withExposedApp(item: Params, names: Names): Params {

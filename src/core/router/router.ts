@@ -163,11 +163,14 @@ export class Router {
         return { ...call.params, uri: originalUri };
       },
       exposed: (backend, result) => this.ports.exposure.result(backend, result, { original, uri }),
-      // What nobody lists and its only possible holder does not take is unknown, in whatever words that one says so.
-      rejection: error =>
-        error.code !== INVALID_PARAMS || this.holdersOf(uri).isListed
-          ? error
-          : { data: { uri }, ...error, code: RESOURCE_NOT_FOUND },
+      rejection: error => {
+        const { data } = error;
+        const seen = isObject(data) && data.uri === original ? { ...error, data: { ...data, uri } } : error;
+        // What nobody lists and its only possible holder does not take is unknown, in whatever words that one says so.
+        return seen.code !== INVALID_PARAMS || this.holdersOf(uri).isListed
+          ? seen
+          : { data: { uri }, ...seen, code: RESOURCE_NOT_FOUND };
+      },
       unknown: () => refusal(RESOURCE_NOT_FOUND, `Unknown resource: ${uri}`, { uri }),
       nobody: message => refusal(INTERNAL_ERROR, message),
     });
