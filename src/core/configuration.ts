@@ -22,7 +22,8 @@ import {
 } from './config/load.ts';
 import { type BackendConfig, type Config, routingSchema, serverSchema } from './config/schema.ts';
 import { watchConfig } from './config/watch.ts';
-import { type Changes, Overlay } from './overlay.ts';
+import type { BackendChanges } from './downstream/managementTools.ts';
+import { Overlay } from './overlay.ts';
 
 export interface ConfigurationOptions {
   /** Absolute path. */
@@ -165,7 +166,7 @@ export class Configuration {
     return true;
   }
 
-  async update(name: string, changes: Changes): Promise<boolean> {
+  async update(name: string, changes: BackendChanges): Promise<boolean> {
     const { priority, enabled } = changes;
     if (!this.has(name)) return false;
     // What is switched on may lack what nobody asked of it before.

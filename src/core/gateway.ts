@@ -10,11 +10,11 @@ import type { Entry } from './config/entry.ts';
 import type { LoadResult } from './config/load.ts';
 import { Configuration, type ConfigurationOptions } from './configuration.ts';
 import type { HttpListener } from './downstream/httpListener.ts';
+import type { BackendChanges } from './downstream/managementTools.ts';
 import { KeptCatalog } from './keptCatalog.ts';
 import { digest } from './listFeed.ts';
 import { LiveCatalog } from './liveCatalog.ts';
 import { type AdditionReport, LiveChanges, type ReloadReport } from './liveChanges.ts';
-import type { Changes } from './overlay.ts';
 import { type Caller, ClientRequests } from './router/clientRequests.ts';
 import type { Decision } from './router/decisions.ts';
 import type { Explanation } from './router/explain.ts';
@@ -260,7 +260,7 @@ export class Gateway implements Disposable {
   }
 
   /** Changes a backend, in the file or until the end of this run. False: there is none of this name. */
-  updateBackend(name: string, changes: Changes): Promise<boolean> {
+  updateBackend(name: string, changes: BackendChanges): Promise<boolean> {
     return this.changes.update(name, changes);
   }
 

@@ -8,7 +8,7 @@ import type { Entry } from './config/entry.ts';
 import { formatProblem } from './config/load.ts';
 import type { Addition, Configuration } from './configuration.ts';
 import { STOPPING } from './downstream/door.ts';
-import type { Changes } from './overlay.ts';
+import type { BackendChanges } from './downstream/managementTools.ts';
 import type { Backend } from './upstream/backend.ts';
 import type { Difference } from './upstream/backendSet.ts';
 
@@ -101,7 +101,7 @@ export class LiveChanges {
   }
 
   /** Changes a backend, in the file or until the end of this run. False: there is none of this name. */
-  update(name: string, changes: Changes): Promise<boolean> {
+  update(name: string, changes: BackendChanges): Promise<boolean> {
     return this.change(async () => {
       const isUpdated = await this.parts.configuration.update(name, changes);
       if (isUpdated) {

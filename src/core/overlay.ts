@@ -1,11 +1,6 @@
 import type { Entry } from './config/entry.ts';
 import type { BackendConfig, Config } from './config/schema.ts';
-
-/** What can be changed of a backend; what is left out stays as it is. */
-export interface Changes {
-  readonly priority?: number | undefined;
-  readonly enabled?: boolean | undefined;
-}
+import type { BackendChanges } from './downstream/managementTools.ts';
 
 /** What was changed while running and is in no file: laid over every configuration that is read. */
 export class Overlay {
@@ -36,7 +31,7 @@ export class Overlay {
     this.switched.delete(name);
   }
 
-  change(name: string, { priority, enabled }: Changes): void {
+  change(name: string, { priority, enabled }: BackendChanges): void {
     if (priority !== undefined) this.priorities.set(name, priority);
     if (enabled !== undefined) this.switched.set(name, enabled);
   }

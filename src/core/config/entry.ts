@@ -1,6 +1,6 @@
 // Single entries that come from elsewhere than a file, as plain values.
 import { UserError } from '../base/errors.ts';
-import type { JsonObject } from '../base/json.ts';
+import { isDeeperThan, type JsonObject } from '../base/json.ts';
 import { parseText, plainValue } from './document.ts';
 import { backendSchema } from './schema.ts';
 import { entriesOf, outlineOf, toNative } from './shapes.ts';
@@ -15,7 +15,7 @@ export type Entry = JsonObject & { readonly name: string };
  * Throws a `UserError` if no backend can have its name, or it is no object.
  */
 export function nativeEntry(name: string, entry: unknown): Entry {
-  if (isDeeper(entry, MAX_DEPTH)) throw new UserError('the entry is nested too deeply');
+  if (isDeeperThan(entry, MAX_DEPTH)) throw new UserError('the entry is nested too deeply');
   const parsed = parseText(JSON.stringify({ mcpServers: { [name]: entry } }));
   const result = outlineOf(parsed.kind === 'parsed' ? parsed.root : undefined);
   const [raw] = result.kind === 'outline' ? entriesOf(result.outline) : [];
@@ -33,9 +33,4 @@ export function knownPart(entry: Entry): Entry {
     for (const key of issue.keys) delete (parent as Record<string, unknown>)[key];
   }
   return known;
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some(each => isDeeper(each, levels - 1));
 }

@@ -1,4 +1,5 @@
 // The words of other MCP clients for how a server is reached and what of it is used.
+import { isObject } from '../base/json.ts';
 
 /** What `url` is called elsewhere. */
 export const URL_WORDS = ['url', 'serverUrl', 'httpUrl'] as const;
@@ -44,22 +45,22 @@ function address(words: Words): Record<string, unknown> {
       ...remote,
     });
   }
-  if (isRecord(command))
+  if (isObject(command))
     return filled({ command: command.path, args: command.args, env: texts(command.env), ...remote });
   return filled({ command, args, env: texts(env), ...remote });
 }
 
 function headersOf(words: Words): unknown {
   const options = words.take('requestOptions');
-  const headers = words.take('headers', 'http_headers') ?? (isRecord(options) ? options.headers : undefined);
+  const headers = words.take('headers', 'http_headers') ?? (isObject(options) ? options.headers : undefined);
   const fromVariables = words.take('env_http_headers');
   const bearer = words.take('bearer_token_env_var');
   const added = [
-    ...(isRecord(fromVariables) ? Object.entries(fromVariables).map(([key, name]) => [key, `\${env:${name}}`]) : []),
+    ...(isObject(fromVariables) ? Object.entries(fromVariables).map(([key, name]) => [key, `\${env:${name}}`]) : []),
     ...(typeof bearer === 'string' ? [['Authorization', `Bearer \${env:${bearer}}`]] : []),
   ];
   if (added.length === 0) return texts(headers);
-  return { ...(isRecord(headers) ? headers : {}), ...Object.fromEntries(added) };
+  return { ...(isObject(headers) ? headers : {}), ...Object.fromEntries(added) };
 }
 
 function tools(words: Words): Record<string, unknown> {
@@ -70,7 +71,7 @@ function tools(words: Words): Record<string, unknown> {
   // A list is what GitHub Copilot has; a map is ours.
   const own = words.take('tools');
   if (Array.isArray(own)) return filled({ tools: own.includes('*') ? lists : { include: own, ...lists } });
-  return filled({ tools: isRecord(own) ? { ...own, ...lists } : (own ?? lists) });
+  return filled({ tools: isObject(own) ? { ...own, ...lists } : (own ?? lists) });
 }
 
 /** Those that say their unit in their name; what a bare `timeout` counts differs from client to client. */
@@ -97,11 +98,7 @@ function filled(members: Readonly<Record<string, unknown>>): Record<string, unkn
 
 /** Values that can only be meant as text. */
 function texts(map: unknown): unknown {
-  if (!isRecord(map)) return map;
+  if (!isObject(map)) return map;
   const entries = Object.entries(map).filter(([, value]) => value !== null);
   return Object.fromEntries(entries.map(([key, value]) => [key, typeof value === 'object' ? value : String(value)]));
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,10 +1,11 @@
 // Configurations of other MCP clients as entries of ours: where each keeps its servers, and what its words mean.
 import * as path from 'node:path';
 import { messageOf, UserError } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
 import { check } from './check.ts';
 import { type ConfigNode, entryOf, type MapNode, parseText, plainValue } from './document.ts';
 import { knownPart } from './entry.ts';
-import { isRecord, translateWords, URL_WORDS, Words } from './foreignWords.ts';
+import { translateWords, URL_WORDS, Words } from './foreignWords.ts';
 import { ADDRESS_KEYS } from './launch.ts';
 import { type Problem, ProblemLog } from './problem.ts';
 import { backendSchema } from './schema.ts';
@@ -137,7 +138,7 @@ function translate(raw: RawEntry, { shape, isOurs, folder, off }: Holder, file: 
   const original = raw.foreignKey ?? raw.name;
   if (original !== undefined && original !== name) notes.push(`"${original}" is called "${name}" here`);
   const unusable = (reason: string): ForeignEntry => ({ kind: 'unusable', name, notes, reason });
-  if (!isRecord(plain)) return unusable('it is not a map of keys');
+  if (!isObject(plain)) return unusable('it is not a map of keys');
 
   const { name: _, ...given } = plain;
   const words = new Words(given);
@@ -208,7 +209,7 @@ function place(entry: Record<string, unknown>, project: string | undefined, file
 /** Other clients' words for a variable in ours: `${NAME}`, `$NAME` and `{env:NAME}` as a whole word of capitals. */
 function withVariables(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withVariables);
-  if (isRecord(value))
+  if (isObject(value))
     return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withVariables(each)]));
   if (typeof value !== 'string') return value;
   return value
@@ -223,7 +224,7 @@ function notesOnValues(entry: Readonly<Record<string, unknown>>): string[] {
   const all = JSON.stringify(entry);
   const inputs = new Set([...all.matchAll(/\$\{input:([^{}"]+)\}/g)].map(([, id = '']) => id));
   const secrets = (['env', 'headers'] as const).flatMap(key =>
-    Object.entries(isRecord(entry[key]) ? entry[key] : {})
+    Object.entries(isObject(entry[key]) ? entry[key] : {})
       .filter(
         ([name, value]) => SECRET.test(name) && typeof value === 'string' && value !== '' && !value.includes('${'),
       )

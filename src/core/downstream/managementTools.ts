@@ -46,7 +46,7 @@ export interface AddedServers {
   readonly warnings: ReadonlyMap<string, readonly string[]>;
 }
 
-/** What is left out stays as it is. */
+/** What can be changed of a backend; what is left out stays as it is. */
 export interface BackendChanges {
   readonly priority?: number | undefined;
   readonly enabled?: boolean | undefined;

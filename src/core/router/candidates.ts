@@ -100,9 +100,9 @@ function order(
     const originalName = listed?.originalName ?? ownName;
     const { strategy, matched } = matchRoute(backend.config, originalName, routing);
     const mayKnow = listing.length === 0 && !backend.hasListed;
-    const isCandidate = listed !== undefined || (matched && strategy !== 'capability') || mayKnow;
     // What `tools:` leaves out is not reached by way of a route either.
-    if (!isOffered(backend.config, originalName)) return [];
+    const isGuess = ((matched && strategy !== 'capability') || mayKnow) && isOffered(backend.config, originalName);
+    const isCandidate = listed !== undefined || isGuess;
     return isCandidate ? [{ backend, originalName, strategy, standsInFor: undefined }] : [];
   });
   const chosen = new Map<Backend, ToolCandidate>();
