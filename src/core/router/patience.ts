@@ -2,14 +2,15 @@ import type { Backend } from '../upstream/backend.ts';
 
 /** One call's waiting for backends that are starting: for each up to its own request timeout, once. */
 export class Patience {
-  private readonly over = new AbortController();
   private readonly signal: AbortSignal;
+  /** Once it waits, which most calls never do. */
+  private waiting: { readonly over: AbortController; readonly either: AbortSignal } | undefined;
   private readonly waits = new Map<Backend, Promise<void>>();
   private readonly tooSlow = new Set<Backend>();
 
   /** @param signal aborts when the client gives up: then nothing is waited for any more */
   constructor(signal: AbortSignal) {
-    this.signal = AbortSignal.any([signal, this.over.signal]);
+    this.signal = signal;
   }
 
   /** Whether a backend has been waited for long enough. */
@@ -27,16 +28,18 @@ export class Patience {
 
   /** Nothing is waited for any more. */
   end(): void {
-    this.over.abort();
+    this.waiting?.over.abort();
   }
 
   private wait(backend: Backend): Promise<void> {
-    const wait =
-      this.waits.get(backend) ??
-      backend.whenConnected(this.signal).then(isInTime => {
-        this.waits.delete(backend);
-        if (!isInTime) this.tooSlow.add(backend);
-      });
+    const present = this.waits.get(backend);
+    if (present) return present;
+    const over = this.waiting?.over ?? new AbortController();
+    this.waiting ??= { over, either: AbortSignal.any([this.signal, over.signal]) };
+    const wait = backend.whenConnected(this.waiting.either).then(isInTime => {
+      this.waits.delete(backend);
+      if (!isInTime) this.tooSlow.add(backend);
+    });
     this.waits.set(backend, wait);
     return wait;
   }
