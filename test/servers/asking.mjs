@@ -1,12 +1,12 @@
 // A backend whose tools ask the client, but not before they are let: `ask` says by progress that it has begun, and waits for a `go` with
 // its label; so a test knows how many of them are in flight when one asks. Everything is said with the id of this process.
 // `wait` waits in the same way, until it is cancelled. `--answers-cancelled` answers it then, with an error.
-//   node asking.mjs [--answers-cancelled] [--port N]
+// `asking.example/ask` asks for roots, and says what came of it; so does `completion/complete`, where there is a prompt (`--completes`).
+//   node asking.mjs [--answers-cancelled] [--completes] [--port N]
 import { once } from 'node:events';
 import { RpcError, readFlags, serve } from './serve.mjs';
 
-const flags = readFlags({ 'answers-cancelled': { type: 'boolean' } });
-
+const flags = readFlags({ 'answers-cancelled': { type: 'boolean' }, completes: { type: 'boolean' } });
 const REQUESTS = {
   form: label => ['elicitation/create', { message: label, requestedSchema: { type: 'object', properties: {} } }],
   url: label => [
@@ -23,12 +23,14 @@ const REQUESTS = {
 const inputSchema = { type: 'object' };
 /** Those who wait for their `go`, by label. */
 const waiting = new Map();
+const askedForRoots = call => call.ask('roots/list', {}).then(JSON.stringify, ({ message }) => message);
 const say = told => ({ content: [], structuredContent: { pid: process.pid, ...told } });
 
 serve(
   {
     name: 'asking',
     answersCancelled: flags['answers-cancelled'],
+    ...(flags.completes && { capabilities: { prompts: {}, completions: {} } }),
     tools: [
       {
         name: 'ask',
@@ -66,6 +68,13 @@ serve(
       { name: 'offered', inputSchema, run: (_, { clientCapabilities }) => say({ clientCapabilities }) },
       { name: 'crash', inputSchema, run: () => process.exit(7) },
     ],
+    methods: {
+      ...(flags.completes && {
+        'prompts/list': () => ({ prompts: [{ name: 'greet', arguments: [{ name: 'who' }] }] }),
+        'completion/complete': (_, call) => askedForRoots(call).then(told => ({ completion: { values: [told] } })),
+      }),
+      'asking.example/ask': (_, call) => askedForRoots(call).then(told => ({ told })),
+    },
   },
   flags.port,
 );

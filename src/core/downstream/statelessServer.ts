@@ -45,6 +45,11 @@ const MAY_ASK = new Map([
   ['prompts/get', 'name'],
   ['resources/read', 'uri'],
 ]);
+/** Of a caller of any other method. */
+const UNASKED = {
+  cannotBeAsked: true,
+  request: async () => refusal(METHOD_NOT_FOUND, 'Nobody can be asked during this request'),
+} as const;
 /** Methods of the legacy era that this one has done away with. */
 const GONE =
   /^(initialize|ping|logging\/|resources\/(un)?subscribe$|tasks\/(list|result)$|roots\/|sampling\/|elicitation\/)/;
@@ -102,9 +107,10 @@ export class StatelessServer implements Disposable {
     const resumed = key && this.parked.resume(requestState, inputResponses, identity, exchange);
     if (resumed) return resumed;
     if (client.logLevel !== undefined) this.ports.onStatelessLevel(client.logLevel);
-    return this.parked.begin(params, identity, client, exchange, call =>
-      this.route(method, call).finally(() => this.ports.release(call.caller.sessionId)),
-    );
+    const run = (call: Call) => this.route(method, call).finally(() => this.ports.release(call.caller.sessionId));
+    if (key !== undefined) return this.parked.begin(params, identity, client, exchange, run);
+    const { notify, signal } = exchange;
+    return run({ params, caller: { sessionId: randomUUID(), client, notify, ...UNASKED }, signal });
   }
 
   private route(method: string, call: Call): Promise<Answer> {
@@ -146,8 +152,7 @@ export class StatelessServer implements Disposable {
     };
     const subscriptions = new Map(uris.map(uri => [router.listedAs(uri), uri]));
     const listener: ChangeListener = { sessionId, subscriptions, notify };
-    const request = async () => refusal(METHOD_NOT_FOUND, 'Nobody can be asked on a stream of changes');
-    const caller = { sessionId, client, notify, request };
+    const caller = { sessionId, client, notify, ...UNASKED };
     const agreed = {
       ...Object.fromEntries(lists.map(each => [each, true])),
       ...(uris.length > 0 && { resourceSubscriptions: uris }),

@@ -26,6 +26,8 @@ export interface ClientSession extends Caller {
 /** A client that is told of changes, and cannot be asked anything: `subscriptions/listen` of the modern era. */
 export type ChangeListener = Pick<ClientSession, 'sessionId' | 'notify' | 'subscriptions'>;
 
+const NOT_ASKABLE =
+  'its call is of a kind during which the client cannot be asked (in MCP 2026-07-28 all but tools/call, prompts/get and resources/read)';
 const RELATED_TASK = 'io.modelcontextprotocol/related-task';
 /** Tasks and elicitations whose client is remembered. */
 const MAX_REMEMBERED = 10_000;
@@ -144,7 +146,10 @@ export class ClientRequests {
     if (method === 'roots/list' && backend.isShared) this.rooted.set(backend.name, backend);
     const exposed = this.exposure.params(backend, method, params);
     const found = this.askedFor(exposed, origin);
-    if ('refusal' in found) return this.refuse(backend, method, params, origin, found.refusal);
+    if ('refusal' in found) {
+      const hint = backend.isShared ? '; with "session: per_client" each client has a connection of its own' : '';
+      return this.refuse(backend, method, params, origin, `${found.refusal}${hint}`);
+    }
     const { asked } = found;
     const missing = missingIn(asked.client.capabilities, method, params);
     if (missing !== undefined) {
@@ -156,6 +161,7 @@ export class ClientRequests {
       if (era === 'legacy') return refusal(METHOD_NOT_FOUND, message);
       return refusal(MISSING_CAPABILITY, message, { requiredCapabilities: missing.capability });
     }
+    if (asked.cannotBeAsked) return this.refuse(backend, method, params, origin, NOT_ASKABLE);
     if (method === 'elicitation/create' && params?.elicitationId !== undefined) {
       this.elicitations.set(elicitationKey(backend, params.elicitationId), asked.sessionId);
     }
@@ -282,10 +288,11 @@ export class ClientRequests {
     return { clients: [...byClient.keys()], inFlight };
   }
 
-  /** A client on the stream of its latest call, or else on its own. */
+  /** A client on the stream of its latest call, one that it can be asked on before others, or else on its own. */
   private reached(sessionId: string, calls: readonly CallInFlight[]): Caller | undefined {
     const own = calls.filter(call => call.caller.sessionId === sessionId && isInFlight(call));
-    return own.at(-1)?.caller ?? this.sessions.get(sessionId);
+    const call = own.findLast(({ caller }) => !caller.cannotBeAsked) ?? own.at(-1);
+    return call?.caller ?? this.sessions.get(sessionId);
   }
 
   /** What is about one client's call may not be seen by another; told once a minute. */
@@ -312,11 +319,10 @@ export class ClientRequests {
   ): Answer {
     const callers = [...this.sessions.values(), ...calls.map(({ caller }) => caller)];
     const couldBeAnswered = callers.some(({ client }) => !missingIn(client.capabilities, method, params));
-    const hint = backend.isShared ? '; with "session: per_client" each client has a connection of its own' : '';
-    const why = couldBeAnswered ? `${reason}${hint}` : 'no client that is connected can take it';
+    const why = couldBeAnswered ? reason : 'no client that is connected can take it';
     const message = `${method} of backend "${backend.name}" cannot be brought to a client: ${why}`;
-    // Servers ask for roots as soon as they start: while nobody is connected that is no news.
-    if (this.sessions.size === 0) this.log.debug(message, { backend: backend.name });
+    // Servers ask for roots as soon as they start: while nobody is there that is no news.
+    if (callers.length === 0) this.log.debug(message, { backend: backend.name });
     else this.log.warning(message, { backend: backend.name });
     return refusal(couldBeAnswered ? REFUSED : METHOD_NOT_FOUND, message);
   }

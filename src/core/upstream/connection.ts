@@ -31,6 +31,8 @@ export interface Caller {
   readonly client: ClientProfile;
   /** Sends a notification on the stream of the call. */
   notify(method: string, params: Params | undefined): void;
+  /** The call is of a kind during which the client is not asked anything: `request` gives nothing but errors. */
+  readonly cannotBeAsked?: true;
   /** Sends a request on the stream of the call; an error if the client gave one, or cannot be asked. */
   request(method: string, params: Params | undefined, signal: AbortSignal): Promise<Answer>;
 }

@@ -273,6 +273,23 @@ describe('A modern client', () => {
     }
   });
 
+  it('is not asked where its era has no questions, and the backend is told so instead of waiting', async t => {
+    const warnings: string[] = [];
+    const silent = () => {};
+    const log = { debug: silent, info: silent, error: silent, warning: (line: string) => void warnings.push(line) };
+    const asking = { name: 'asking', ...fixtureCommand('servers/asking.mjs', '--completes') };
+    const gateway = await startGateway(t, { backends: [asking] }, { log });
+    await gateway.gateway.whenSettled();
+    const { ask } = modernClient(gateway.url, gateway.headers);
+    const able = { capabilities: { roots: {} } };
+    const refused = /^roots\/list of backend "asking" cannot be brought to a client: its call is of a kind/;
+    const ref = { type: 'ref/prompt', name: 'asking__greet' };
+    const completed = await ask('completion/complete', { ref, argument: { name: 'who', value: '' } }, able);
+    assert.match(completed.result.completion.values[0], refused);
+    assert.match((await ask('asking.example/ask', {}, able)).result.told, refused);
+    assert.equal(warnings.filter(line => refused.test(line)).length, 2);
+  });
+
   it('has its call ended where the gateway stops meanwhile', async t => {
     const { gateway, ask, start } = await started(t, ASKING, ECHO);
     const call = { name: 'asking__ask', arguments: { what: 'form', label: 'x', waits: false } };

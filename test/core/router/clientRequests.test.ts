@@ -89,6 +89,17 @@ describe('A request of a backend', () => {
     assert.deepEqual([call.paused, other.asked], [{ now: 0, ever: 1 }, []]);
   });
 
+  it('goes to that of a client’s calls during which it can be asked, and to nobody where there is none', async () => {
+    const asked = new Client('1');
+    const unasked = Object.assign(new Client('1'), { cannotBeAsked: true as const });
+    const { ask, warnings } = requests();
+    const calls = [callOf(asked), callOf(unasked)];
+    assert.equal(await ask('roots/list', undefined, { calls, sessionId: undefined }), ANSWER);
+    const refused = await ask('roots/list', undefined, { calls: calls.slice(1), sessionId: undefined });
+    assert.match(errorOf(refused).message, /^roots\/list of backend "shared" .* all but tools\/call, prompts\/get/);
+    assert.deepEqual([asked.asked.length, unasked.asked.length, warnings.length], [1, 0, 1]);
+  });
+
   it('goes to nobody where it could be meant for several, and says what would help', async () => {
     const [one, two] = [new Client('1'), new Client('2')];
     const { ask, warnings } = requests(one, two);
