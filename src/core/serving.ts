@@ -110,8 +110,9 @@ export class Serving {
     const transport = new StdioTransport(input, output, this.parts.options.clock, graceMs);
     transport.onclose = ended.resolve;
     const ports = this.servingPorts('admin');
-    const stateless = new StatelessServer(ports, this.parts.options.clock);
-    await Session.serve(randomUUID(), transport, { ports, log: this.parts.options.log, stateless });
+    const sessionId = randomUUID();
+    const stateless = new StatelessServer(ports, this.parts.options.clock, { onlyClient: sessionId });
+    await Session.serve(sessionId, transport, { ports, log: this.parts.options.log, stateless });
     await ended.promise;
     stateless.dispose();
   }
@@ -152,6 +153,11 @@ export class Serving {
     if (level === undefined) return;
     this.hasSetLevel = true;
     for (const backend of this.parts.backends()) if (backend.isShared) void backend.setLogLevel(level);
+  }
+
+  /** On the connections of one client's own. */
+  private setLevelFor(sessionId: string, level: string): void {
+    for (const backend of this.parts.backends()) if (!backend.isShared) void backend.setLogLevel(level, sessionId);
   }
 
   /** Many may come or leave in one turn, and finding the level looks at all who are there. */
@@ -219,7 +225,7 @@ export class Serving {
         listTasks: call => router.listTasks(call),
         ofNobody: (method, call) => router.ofNobody(method, call),
         isShared: uri => router.isShared(uri),
-        leaveResource: uri => router.leaveResource(uri),
+        leaveResource: (uri, sessionId) => router.leaveResource(uri, sessionId),
         listedAs: uri => router.listedAs(uri),
       },
       clients: this.parts.clients,
@@ -234,11 +240,13 @@ export class Serving {
         if (this.hasSetLevel) this.setSharedLevelSoon();
       },
       onLogLevelChange: (level, sessionId) => {
-        for (const backend of this.parts.backends()) if (!backend.isShared) void backend.setLogLevel(level, sessionId);
+        this.setLevelFor(sessionId, level);
         this.setSharedLevel();
       },
-      onStatelessLevel: level => {
-        this.parts.clients.noteLevel(level);
+      onStatelessLevel: (level, sessionId) => {
+        const { clients } = this.parts;
+        clients.noteLevel(level);
+        this.setLevelFor(sessionId, clients.logLevel ?? level);
         this.setSharedLevel();
       },
     };

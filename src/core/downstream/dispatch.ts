@@ -36,8 +36,8 @@ export interface ServingPorts {
   onJoin(): void;
   /** Some client asked for another level. */
   onLogLevelChange(level: string, sessionId: string): void;
-  /** A request without a session wants log messages of this level. */
-  onStatelessLevel(level: string): void;
+  /** A request without a session wants log messages of this level. `sessionId`: the client that it stands for. */
+  onStatelessLevel(level: string, sessionId: string): void;
   /** A client has left, or a request that stood for one has ended. */
   release(sessionId: string): void;
 }

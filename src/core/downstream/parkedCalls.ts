@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { type Deferred, deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
-import type { ClientProfile } from '../base/envelope.ts';
 import { isObject } from '../base/json.ts';
 import type { Answer, Params } from '../base/peer.ts';
 import { INVALID_PARAMS, REFUSED, refusal } from '../base/rpcErrors.ts';
+import type { Caller } from '../router/clientRequests.ts';
 import type { Call } from '../router/router.ts';
 
 /** How the client of one request is reached, for as long as the request is open. */
@@ -60,7 +60,7 @@ export class ParkedCalls implements Disposable {
   begin(
     params: Params,
     identity: string,
-    client: ClientProfile,
+    { sessionId, client }: Pick<Caller, 'sessionId' | 'client'>,
     exchange: Exchange,
     run: (call: Call) => Promise<Answer>,
   ): Promise<Answer> {
@@ -73,7 +73,7 @@ export class ParkedCalls implements Disposable {
       asked: deferred(),
     };
     const caller = {
-      sessionId: randomUUID(),
+      sessionId,
       client,
       notify: (method: string, about: Params | undefined) => {
         if (!call.exchange) return;

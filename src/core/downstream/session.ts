@@ -158,7 +158,7 @@ export class Session implements ClientSession {
     if (clients.isWanted(uri, this) && router.isShared(uri)) return result({});
     const answer = await router.ofResource('resources/unsubscribe', call);
     // Of several holders another may be the one that was subscribed to.
-    if (!clients.isWanted(uri, this)) router.leaveResource(uri);
+    if (!clients.isWanted(uri, this)) router.leaveResource(uri, this.sessionId);
     return answer;
   }
 
@@ -184,7 +184,8 @@ export class Session implements ClientSession {
   private leave(): void {
     const { clients, router } = this.ports;
     clients.delete(this);
-    for (const uri of this.subscriptions.keys()) if (!clients.isWanted(uri, this)) router.leaveResource(uri);
+    for (const uri of this.subscriptions.keys())
+      if (!clients.isWanted(uri, this)) router.leaveResource(uri, this.sessionId);
     this.ports.release(this.sessionId);
   }
 

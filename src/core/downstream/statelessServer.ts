@@ -54,17 +54,29 @@ const UNASKED = {
 const GONE =
   /^(initialize|ping|logging\/|resources\/(un)?subscribe$|tasks\/(list|result)$|roots\/|sampling\/|elicitation\/)/;
 
+export interface StatelessServerOptions {
+  /** The lists as clients are to see them; by default as they are. */
+  readonly present?: Present | undefined;
+  /** The session of the one client that all requests are of, released by who has begun it; by default each stands for a client. */
+  readonly onlyClient?: string;
+}
+
 /** Serves the modern era (MCP 2026-07-28), in which every request stands alone and brings all that has to be known of its client. */
 export class StatelessServer implements Disposable {
   private readonly ports: ServingPorts;
   private readonly parked: ParkedCalls;
   private readonly present: Present;
+  private readonly onlyClient: string | undefined;
 
-  /** @param present the lists as clients are to see them; by default as they are */
-  constructor(ports: ServingPorts, clock: Clock, present: Present = presentFor('modern')) {
+  constructor(
+    ports: ServingPorts,
+    clock: Clock,
+    { present = presentFor('modern'), onlyClient }: StatelessServerOptions = {},
+  ) {
     this.ports = ports;
     this.parked = new ParkedCalls(clock);
     this.present = present;
+    this.onlyClient = onlyClient;
   }
 
   /** Ends the calls that wait for their clients. */
@@ -106,11 +118,17 @@ export class StatelessServer implements Disposable {
     const identity = JSON.stringify([method, key && params[key]]);
     const resumed = key && this.parked.resume(requestState, inputResponses, identity, exchange);
     if (resumed) return resumed;
-    if (client.logLevel !== undefined) this.ports.onStatelessLevel(client.logLevel);
-    const run = (call: Call) => this.route(method, call).finally(() => this.ports.release(call.caller.sessionId));
-    if (key !== undefined) return this.parked.begin(params, identity, client, exchange, run);
+    const sessionId = this.onlyClient ?? randomUUID();
+    if (client.logLevel !== undefined) this.ports.onStatelessLevel(client.logLevel, sessionId);
+    const run = (call: Call) => this.route(method, call).finally(() => this.leave(sessionId));
+    if (key !== undefined) return this.parked.begin(params, identity, { sessionId, client }, exchange, run);
     const { notify, signal } = exchange;
-    return run({ params, caller: { sessionId: randomUUID(), client, notify, ...UNASKED }, signal });
+    return run({ params, caller: { sessionId, client, notify, ...UNASKED }, signal });
+  }
+
+  /** A request has ended, and with it its client, unless that has more to come. */
+  private leave(sessionId: string): void {
+    if (sessionId !== this.onlyClient) this.ports.release(sessionId);
   }
 
   private route(method: string, call: Call): Promise<Answer> {
@@ -142,7 +160,7 @@ export class StatelessServer implements Disposable {
       return refusal(INVALID_PARAMS, 'Invalid params: subscriptions/listen needs "notifications"');
     }
     const { clients, router } = this.ports;
-    const sessionId = randomUUID();
+    const sessionId = this.onlyClient ?? randomUUID();
     const { resourceSubscriptions, ...wanted } = params.notifications;
     const uris = Array.isArray(resourceSubscriptions) ? resourceSubscriptions.map(asText) : [];
     const lists = Object.keys(CHANGES).filter(each => wanted[each] === true);
@@ -165,8 +183,8 @@ export class StatelessServer implements Disposable {
     exchange.signal.addEventListener('abort', () => over.resolve(), { once: true });
     if (!exchange.signal.aborted) await over.promise;
     clients.deleteListener(listener);
-    for (const uri of subscriptions.keys()) if (!clients.isWanted(uri, listener)) router.leaveResource(uri);
-    this.ports.release(sessionId);
+    for (const uri of subscriptions.keys()) if (!clients.isWanted(uri, listener)) router.leaveResource(uri, sessionId);
+    this.leave(sessionId);
     return result(tagged(undefined, id));
   }
 

@@ -142,7 +142,7 @@ export class StreamableDoor implements Door {
     const present = this.stateless.get(role);
     if (present) return present;
     const { ports, present: shown } = this.sessionOptions(role);
-    const server = new StatelessServer(ports, this.clock, shown);
+    const server = new StatelessServer(ports, this.clock, { present: shown });
     this.stateless.set(role, server);
     return server;
   }

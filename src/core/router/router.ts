@@ -269,9 +269,11 @@ export class Router {
     return this.holdersOf(uri).candidates.some(({ backend }) => backend.isShared);
   }
 
-  /** Nobody is subscribed to an exposed URI any more: its backends need not tell of it. */
-  leaveResource(uri: string): void {
-    for (const { backend, originalName } of this.holdersOf(uri).candidates) backend.unsubscribe(originalName);
+  /** Nobody is subscribed to an exposed URI any more: its backends need not tell of it. `sessionId`: who was the last. */
+  leaveResource(uri: string, sessionId: string): void {
+    for (const { backend, originalName } of this.holdersOf(uri).candidates) {
+      void backend.unsubscribe(originalName, sessionId);
+    }
   }
 
   /** The path of every request, in the order it travels it. */

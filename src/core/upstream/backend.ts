@@ -347,9 +347,10 @@ export class Backend {
     return tool && paramHeaders(tool.inputSchema, params?.arguments);
   }
 
-  /** Nobody wants to be told of a resource any more. */
-  unsubscribe(uri: string): void {
-    this.standing.unsubscribe(this.connection, uri);
+  /** Nobody wants to be told of a resource any more; where each client has a connection of its own, this one does not. */
+  async unsubscribe(uri: string, sessionId: string): Promise<void> {
+    if (this.isShared) this.standing.unsubscribe(this.connection, uri, undefined);
+    else this.standing.unsubscribe(await this.clients.existing(sessionId), uri, sessionId);
   }
 
   private get knownEra(): Era | undefined {

@@ -36,8 +36,8 @@ export class StandingRequests {
   }
 
   /** Nobody wants to be told of a resource any more. */
-  unsubscribe(connection: Connection | undefined, uri: string): void {
-    if (this.subscribed.get(undefined)?.delete(uri)) this.ask(connection, 'resources/unsubscribe', { uri });
+  unsubscribe(connection: Connection | undefined, uri: string, sessionId: string | undefined): void {
+    if (this.subscribed.get(sessionId)?.delete(uri)) this.ask(connection, 'resources/unsubscribe', { uri });
   }
 
   /** A client has left. */

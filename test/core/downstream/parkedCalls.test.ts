@@ -7,7 +7,10 @@ import type { Call } from '../../../src/core/router/router.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 
 const NEVER = new AbortController().signal;
-const CLIENT = { era: 'modern', info: undefined, capabilities: {}, logLevel: undefined } as const;
+const CLIENT = {
+  sessionId: 's',
+  client: { era: 'modern', info: undefined, capabilities: {}, logLevel: undefined },
+} as const;
 const MINUTE = 60_000;
 const GONE = { code: -32602, message: 'requestState: there is no such call waiting for an answer' };
 const accept = { action: 'accept' };

@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
 import { deferred } from '../../../src/core/base/async.ts';
 import type { Answer } from '../../../src/core/base/peer.ts';
-import type { Message } from '../../support/bareClient.ts';
+import { BareStreamClient, type Message } from '../../support/bareClient.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixtureCommand } from '../../support/fixtures.ts';
 import { startGateway, type TestGateway } from '../../support/gateway.ts';
@@ -92,6 +92,7 @@ async function started(t: TestContext, ...backends: object[]) {
 
 const ECHO = { name: 'echo', ...fixtureCommand('servers/echo.mjs') };
 const ASKING = { name: 'asking', ...fixtureCommand('servers/asking.mjs') };
+const OWN = { name: 'own', session: 'per_client', ...fixtureCommand('servers/echo.mjs') };
 const WATCHED = { name: 'watched', ...fixtureCommand('servers/watched.mjs') };
 
 describe('A modern client', () => {
@@ -422,6 +423,53 @@ describe('Both eras', () => {
     input.end();
     await served;
   });
+});
+
+it('The client on stdio is one, whatever it asks and in whichever era', async t => {
+  const { gateway } = await started(t, ASKING, OWN, { ...WATCHED, session: 'per_client' });
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const served = gateway.gateway.serveStdio(input, output);
+  const client = new BareStreamClient(output, input);
+  const start = (...request: Parameters<typeof modern>) =>
+    client.start(request[0], modern(...request).params).answer.then(({ result }) => result);
+  const call = (name: string, args: object = {}, extra: Extra = {}, more: object = {}) =>
+    start('tools/call', { name, arguments: args, ...more }, { capabilities: ELICITING, ...extra });
+
+  const pid = async () => Number((await call('own__pid')).content[0].text);
+  assert.deepEqual([await pid(), await pid()], [await pid(), await pid()]);
+  await client.initialize();
+  assert.equal(Number((await client.callTool('own__pid')).result.content[0].text), await pid());
+
+  // Both of its calls are in flight on the one shared connection: it is this client that is asked, and no other.
+  void call('asking__ask', { what: 'form', label: 'a' }, { progressToken: 'a' }).catch(() => {});
+  await client.notifications('notifications/progress');
+  const asked = await call('asking__ask', { what: 'form', label: 'b', waits: false });
+  const [[key, question]] = Object.entries(asked.inputRequests) as [[string, Message]];
+  assert.equal(question.params?.message, 'asking: b');
+  const { requestState } = asked;
+  const inputResponses = { [key]: { action: 'decline' } };
+  const told = await call(
+    'asking__ask',
+    { what: 'form', label: 'b', waits: false },
+    {},
+    { inputResponses, requestState },
+  );
+  assert.deepEqual(told.structuredContent.answer, { action: 'decline' });
+
+  // What it listens for, the process of its own tells, until it listens no more.
+  const subscribed = async () => (await call('watched__subscriptions')).structuredContent.uris;
+  const listening = client.start(
+    'subscriptions/listen',
+    modern('subscriptions/listen', { notifications: { resourceSubscriptions: ['watched://common'] } }).params,
+  );
+  await eventually('the subscription', async () => (await subscribed()).join() === 'watched://common');
+  await call('watched__touch', { uri: 'watched://common' });
+  await client.notifications('notifications/resources/updated');
+  client.cancel(listening.id, 'heard enough');
+  await assert.rejects(listening.answer, /heard enough/);
+  await eventually('its end', async () => (await subscribed()).length === 0);
+  await client.close();
+  await served;
 });
 
 it('takes an exchange whose client has hung up before it was served', async t => {
