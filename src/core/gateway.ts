@@ -68,6 +68,7 @@ export type CallReport =
   | { readonly kind: 'rejected'; readonly code: number; readonly message: string };
 
 const SNAPSHOT_DEBOUNCE_MS = 100;
+const RENEWAL_DEBOUNCE_MS = 50;
 /**
  * Everything is to be gone 9 s after a SIGTERM. After the longest drain that leaves no time for the ladder that ends a
  * process: what still runs then is killed, and soon after that no backend is waited for any more.
@@ -94,6 +95,7 @@ export class Gateway implements Disposable {
   private readonly logged = new Emitter<{ readonly backend: string; readonly line: string }>();
   private readonly decided = new Emitter<Decision>();
   private readonly announce: Debounced;
+  private readonly renewal: Debounced;
   private readonly catalog: LiveCatalog;
   private readonly configuration: Configuration;
   private readonly serving: Serving;
@@ -115,6 +117,9 @@ export class Gateway implements Disposable {
     this.watchdog = new Watchdog(log);
     this.children = new Children(this.watchdog);
     this.announce = this.disposables.add(new Debounced(clock, SNAPSHOT_DEBOUNCE_MS, () => this.changed.fire()));
+    this.renewal = this.disposables.add(
+      new Debounced(clock, RENEWAL_DEBOUNCE_MS, () => this.router.renewSubscriptions(this.clients.audience)),
+    );
     this.configuration = new Configuration(options, () => this.announce.trigger());
     this.catalog = this.disposables.add(
       new LiveCatalog({
@@ -371,6 +376,7 @@ export class Gateway implements Disposable {
 
   private listsChanged(): void {
     this.catalog.changed();
+    this.renewal.trigger();
     this.announce.trigger();
   }
 

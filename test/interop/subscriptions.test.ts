@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import type { BareHttpClient } from '../support/bareClient.ts';
+import { BareModernClient } from '../support/bareModernClient.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Command, fixtureCommand, httpFixture, startHttpFixture } from '../support/fixtures.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
@@ -161,6 +162,53 @@ describe('Subscriptions are renewed', () => {
     assert.deepEqual(await subscriptionsOf(second, 'one'), kept);
   });
 
+  test('when a client’s own connections were ended by an edit of the file', async t => {
+    const gateway = await start(t, { one: fixtureCommand(FIXTURE) }, { session: 'per_client' });
+    const client = await listener(gateway);
+    await subscribe(client, COMMON);
+    const { pid } = await subscriptionsOf(client, 'one');
+    const edited = { name: 'one', session: 'per_client', ...fixtureCommand(FIXTURE, '--era', 'legacy') };
+    await gateway.write({ backends: [edited] });
+    await gateway.gateway.reload();
+    await eventually('the subscription', async () => {
+      const found = await subscriptionsOf(client, 'one').catch(() => undefined);
+      return found?.pid !== pid && found?.uris.join() === COMMON;
+    });
+  });
+
+  for (const era of ['legacy', 'modern'] as const) {
+    test(`at the replica that is left when the one that told is removed, for a ${era} client`, async t => {
+      const replicas = { a: fixtureCommand(FIXTURE), b: fixtureCommand(FIXTURE) };
+      const gateway = await start(t, replicas, { namespace: 'one' });
+      const asking = await listener(gateway);
+      const client = era === 'legacy' ? asking : await modernListener(t, gateway, COMMON);
+      if (era === 'legacy') await subscribe(client, COMMON);
+      await eventually('the subscription', async () => (await subscriptionsOf(asking, 'one')).uris.length === 1);
+      await gateway.write({ backends: [{ name: 'b', namespace: 'one', ...replicas.b }] });
+      await gateway.gateway.reload();
+      await eventually('the subscription at the other', async () => {
+        const { uris, asked } = await subscriptionsOf(asking, 'one');
+        return uris.length === 1 && asked.length === 1;
+      });
+      await asking.callTool('one__touch', { uri: COMMON });
+      assert.deepEqual(await updatesUpTo(COMMON, client), [COMMON]);
+    });
+  }
+
+  test('where nobody who has the resource was there when it was asked for', async t => {
+    const absent = await startHttpFixture(FIXTURE);
+    await absent.close();
+    const gateway = await start(t, { one: { url: absent.url } });
+    const client = await modernListener(t, gateway, COMMON);
+    const present = await startHttpFixture(FIXTURE, { port: Number(new URL(absent.url).port) });
+    t.after(() => present.close());
+    await gateway.reaches('one', 'ready');
+    const asking = await gateway.client();
+    await eventually('the subscription', async () => (await subscriptionsOf(asking, 'one')).uris.length === 1);
+    await asking.callTool('one__touch', { uri: COMMON });
+    assert.deepEqual(await updatesUpTo(COMMON, client), [COMMON]);
+  });
+
   /** The first is subscribed to COMMON and ITEM, the second to COMMON. */
   async function assertRenewed(first: BareHttpClient, second: BareHttpClient): Promise<void> {
     await eventually('the subscriptions', async () => {
@@ -187,6 +235,15 @@ async function start(
 async function listener(gateway: TestGateway): Promise<BareHttpClient> {
   const client = await gateway.client();
   await client.listen();
+  return client;
+}
+
+async function modernListener(t: TestContext, gateway: TestGateway, uri: string): Promise<BareHttpClient> {
+  const client = new BareModernClient(gateway.url, gateway.headers);
+  t.after(() => client.close());
+  const { answer } = client.start('subscriptions/listen', { notifications: { resourceSubscriptions: [uri] } });
+  answer.catch(() => {}); // It ends with the test.
+  await client.notifications('notifications/subscriptions/acknowledged');
   return client;
 }
 

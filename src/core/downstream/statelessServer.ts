@@ -17,7 +17,7 @@ import {
   UNSUPPORTED_VERSION,
   URL_ELICITATION_REQUIRED,
 } from '../base/rpcErrors.ts';
-import type { ChangeListener } from '../router/clientRequests.ts';
+import type { ClientSession } from '../router/clientRequests.ts';
 import type { Call } from '../router/router.ts';
 import { dispatch, type Present, presentFor, result, type ServingPorts } from './dispatch.ts';
 import { type Exchange, ParkedCalls } from './parkedCalls.ts';
@@ -169,21 +169,20 @@ export class StatelessServer implements Disposable {
       if (methods.has(method)) exchange.notify(method, tagged(about, id));
     };
     const subscriptions = new Map(uris.map(uri => [router.listedAs(uri), uri]));
-    const listener: ChangeListener = { sessionId, subscriptions, notify };
-    const caller = { sessionId, client, notify, ...UNASKED };
+    const caller: ClientSession = { sessionId, client, notify, subscriptions, ...UNASKED };
     const agreed = {
       ...Object.fromEntries(lists.map(each => [each, true])),
       ...(uris.length > 0 && { resourceSubscriptions: uris }),
     };
-    clients.addListener(listener);
+    clients.addListener(caller);
     exchange.notify('notifications/subscriptions/acknowledged', tagged({ notifications: agreed }, id));
     for (const uri of uris)
       void router.ofResource('resources/subscribe', { params: { uri }, caller, signal: exchange.signal });
     const over = deferred();
     exchange.signal.addEventListener('abort', () => over.resolve(), { once: true });
     if (!exchange.signal.aborted) await over.promise;
-    clients.deleteListener(listener);
-    for (const uri of subscriptions.keys()) if (!clients.isWanted(uri, listener)) router.leaveResource(uri, sessionId);
+    clients.deleteListener(caller);
+    for (const uri of subscriptions.keys()) if (!clients.isWanted(uri, caller)) router.leaveResource(uri, sessionId);
     this.leave(sessionId);
     return result(tagged(undefined, id));
   }

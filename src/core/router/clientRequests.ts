@@ -23,9 +23,6 @@ export interface ClientSession extends Caller {
   readonly subscriptions: ReadonlyMap<string, string>;
 }
 
-/** A client that is told of changes, and cannot be asked anything: `subscriptions/listen` of the modern era. */
-export type ChangeListener = Pick<ClientSession, 'sessionId' | 'notify' | 'subscriptions'>;
-
 const NOT_ASKABLE =
   'its call is of a kind during which the client cannot be asked (in MCP 2026-07-28 all but tools/call, prompts/get and resources/read)';
 const RELATED_TASK = 'io.modelcontextprotocol/related-task';
@@ -48,7 +45,7 @@ const MAX_ELICITATIONS = 100;
  */
 export class ClientRequests {
   private readonly sessions = new Map<string, ClientSession>();
-  private readonly listeners = new Set<ChangeListener>();
+  private readonly listeners = new Set<ClientSession>();
   /** The exposed id of a task, and whose it is. */
   private readonly tasks = new RecentMap<string, { readonly taskId: string; readonly sessionId: string }>(
     MAX_REMEMBERED,
@@ -86,16 +83,22 @@ export class ClientRequests {
     return this.sessions.values();
   }
 
-  addListener(listener: ChangeListener): void {
+  /** A client that is told of changes, and is not asked anything: `subscriptions/listen` of the modern era. */
+  addListener(listener: ClientSession): void {
     this.listeners.add(listener);
   }
 
-  deleteListener(listener: ChangeListener): void {
+  deleteListener(listener: ClientSession): void {
     this.listeners.delete(listener);
   }
 
+  /** Everybody who is told of changes. */
+  get audience(): ClientSession[] {
+    return [...this.sessions.values(), ...this.listeners];
+  }
+
   /** Whether anybody but this one is subscribed to an exposed URI. */
-  isWanted(uri: string, except: ChangeListener): boolean {
+  isWanted(uri: string, except: ClientSession): boolean {
     return this.audience.some(each => each !== except && each.subscriptions.has(uri));
   }
 
@@ -233,10 +236,6 @@ export class ClientRequests {
       if (backend.state.kind === 'stopped') this.rooted.delete(name);
       else void backend.notify('notifications/roots/list_changed', undefined, only.sessionId);
     }
-  }
-
-  private get audience(): (ClientSession | ChangeListener)[] {
-    return [...this.sessions.values(), ...this.listeners];
   }
 
   private resourceUpdated(uri: string, params: Params | undefined, { sessionId }: Origin): void {

@@ -23,7 +23,7 @@ import {
   type ToolCandidate,
 } from './candidates.ts';
 import type { Candidate, Entry } from './catalog.ts';
-import type { ClientRequests } from './clientRequests.ts';
+import type { ClientRequests, ClientSession } from './clientRequests.ts';
 import { type Decision, DecisionRecord, Decisions } from './decisions.ts';
 import { type Explanation, explainTool } from './explain.ts';
 import { type Exposure, originalTask } from './exposure.ts';
@@ -267,6 +267,18 @@ export class Router {
   /** Whether some backend that can serve an exposed URI does so for all clients on one connection. */
   isShared(uri: string): boolean {
     return this.holdersOf(uri).candidates.some(({ backend }) => backend.isShared);
+  }
+
+  /** Sees to it that of what clients are subscribed to one of the backends tells that have it now. */
+  renewSubscriptions(clients: Iterable<ClientSession>): void {
+    for (const client of clients) {
+      for (const uri of client.subscriptions.keys()) {
+        const ready = this.holdersOf(uri).candidates.filter(({ backend }) => backend.state.kind === 'ready');
+        if (ready.some(({ backend, originalName }) => backend.isSubscribed(originalName, client.sessionId))) continue;
+        const [first] = ready;
+        void first?.backend.subscribe(first.originalName, client);
+      }
+    }
   }
 
   /** Nobody is subscribed to an exposed URI any more: its backends need not tell of it. `sessionId`: who was the last. */

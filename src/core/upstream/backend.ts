@@ -347,6 +347,24 @@ export class Backend {
     return tool && paramHeaders(tool.inputSchema, params?.arguments);
   }
 
+  /** Whether it was asked to tell this client of a resource. */
+  isSubscribed(uri: string, sessionId: string): boolean {
+    return this.standing.subscriptionsOf(this.isShared ? undefined : sessionId).has(uri);
+  }
+
+  /** A client wants to be told of a resource that it has not asked this backend for itself. */
+  async subscribe(uri: string, caller: Caller): Promise<void> {
+    const { sessionId } = caller;
+    if (this.isShared) this.standing.subscribe(this.connection, uri, undefined);
+    else if (this.clients.has(sessionId)) {
+      this.standing.subscribe(await this.clients.existing(sessionId), uri, sessionId);
+    } else {
+      // The connection that is made for it asks for all that is noted.
+      this.standing.subscribe(undefined, uri, sessionId);
+      void this.clients.for(caller);
+    }
+  }
+
   /** Nobody wants to be told of a resource any more; where each client has a connection of its own, this one does not. */
   async unsubscribe(uri: string, sessionId: string): Promise<void> {
     if (this.isShared) this.standing.unsubscribe(this.connection, uri, undefined);

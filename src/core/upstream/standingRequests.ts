@@ -35,6 +35,12 @@ export class StandingRequests {
     for (const uri of this.subscriptionsOf(sessionId)) this.ask(connection, 'resources/subscribe', { uri });
   }
 
+  /** Somebody wants to be told of a resource; without a connection it is asked for when there is one. */
+  subscribe(connection: Connection | undefined, uri: string, sessionId: string | undefined): void {
+    this.note('resources/subscribe', { uri }, sessionId);
+    this.ask(connection, 'resources/subscribe', { uri });
+  }
+
   /** Nobody wants to be told of a resource any more. */
   unsubscribe(connection: Connection | undefined, uri: string, sessionId: string | undefined): void {
     if (this.subscribed.get(sessionId)?.delete(uri)) this.ask(connection, 'resources/unsubscribe', { uri });
