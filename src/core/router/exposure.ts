@@ -83,7 +83,8 @@ export class Exposure {
     if (resources.has(rewritten)) return rewritten;
     const template = this.templateOf(original);
     if (template) return serves(template, backend) ? original : rewritten;
-    if ((this.giverOf(original) ?? namespace) !== namespace || this.isRewritten(backend, original)) return rewritten;
+    if (this.isRewritten(backend, original)) return rewritten;
+    if ((this.giverOf(original) ?? namespace) !== namespace) return isOnTheWeb(original) ? original : rewritten;
     this.links.set(original, namespace);
     return original;
   }
@@ -116,6 +117,11 @@ export function exposedTaskId(backend: Backend, original: string): string {
 export function originalTask(exposed: string): { readonly backend: string; readonly taskId: string } | undefined {
   const end = exposed.indexOf('/');
   return end < 0 ? undefined : { backend: exposed.slice(0, end), taskId: exposed.slice(end + 1) };
+}
+
+/** Whether a client can go there by itself: then it is the same whoever gave it out. */
+function isOnTheWeb(uri: string): boolean {
+  return /^https?:/i.test(uri);
 }
 
 function canonical(uri: string): string {

@@ -65,6 +65,19 @@ describe('The URI of a resource', () => {
     assert.equal(exposure.unlisted('mem:3'), undefined);
   });
 
+  it('that is a page of the web stays, whoever gives it out, unless it is a listed resource or one of a template', () => {
+    const { uri } = exposed({
+      a: resources('https://listed.example/'),
+      b: { ...resources('https://listed.example/'), ...templates('http://of.example/{id}') },
+      c: templates('http://of.example/{id}'),
+    });
+    for (const name of ['a', 'b', 'c']) assert.equal(uri(name, 'HTTPS://page.example/x'), 'HTTPS://page.example/x');
+    assert.deepEqual(
+      [uri('b', 'https://listed.example/'), uri('c', 'http://of.example/1')],
+      ['switchyard://b/https://listed.example/', 'switchyard://c/http://of.example/1'],
+    );
+  });
+
   it('that nobody lists is forgotten when ten thousand others have come after it, the last used last', () => {
     const { exposure, uri } = exposed({ a: {} });
     uri('a', 'mem:used');
