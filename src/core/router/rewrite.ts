@@ -105,6 +105,8 @@ const RESULT = members({
   task: TASK,
   tasks: each(TASK),
   taskId,
+  // In the modern era that of a task is within the task.
+  result: members({ content: CONTENT, _meta: META }),
   // Of these only sampling has anything to rewrite besides `_meta`.
   inputRequests: eachMember(members({ params: SAMPLING })),
   _meta: META,

@@ -92,6 +92,7 @@ const PLACES: readonly Place[] = [
     ]),
     exposed: 'switchyard://db/ui://chart',
   },
+  uriAt('the result of a task', { status: 'completed', result: { content: [link] } }, ['result', 'content', 0, 'uri']),
   taskAt('a created task', { task: { taskId: '7', status: 'working' } }, ['task', 'taskId']),
   taskAt('a task', { taskId: '7', status: 'working' }, ['taskId']),
   taskAt('a list of tasks', { tasks: [{ status: 'working' }, { taskId: '7' }] }, ['tasks', 1, 'taskId']),
