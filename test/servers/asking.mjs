@@ -21,6 +21,15 @@ const REQUESTS = {
 };
 
 const inputSchema = { type: 'object' };
+let signIns = 0;
+/** Sends its caller to a page, the first two times. */
+function signIn() {
+  signIns += 1;
+  if (signIns > 2) return say({ signIns });
+  const page = { mode: 'url', message: 'Sign in', elicitationId: `${signIns}`, url: 'https://asking.example/' };
+  throw new RpcError(-32042, 'Sign in first', { elicitations: [page] });
+}
+
 /** Those who wait for their `go`, by label. */
 const waiting = new Map();
 const askedForRoots = call => call.ask('roots/list', {}).then(JSON.stringify, ({ message }) => message);
@@ -66,6 +75,7 @@ serve(
         },
       },
       { name: 'offered', inputSchema, run: (_, { clientCapabilities }) => say({ clientCapabilities }) },
+      { name: 'signIn', inputSchema, run: signIn },
       { name: 'crash', inputSchema, run: () => process.exit(7) },
     ],
     methods: {

@@ -151,7 +151,10 @@ export class ParkedCalls implements Disposable {
     call.asked = deferred();
     this.parked.set(requestState, { call, expiry: this.clock.schedule(PARKED_MS, expire) });
     const inputRequests = Object.fromEntries(
-      Array.from(call.questions, ([key, { method, params }]) => [key, { method, params: params ?? {} }]),
+      Array.from(call.questions, ([key, { method, params = {} }]) => [
+        key,
+        { method, params: method === 'elicitation/create' ? withoutElicitationId(params) : params },
+      ]),
     );
     return { kind: 'result', result: { resultType: 'input_required', inputRequests, requestState } };
   }
@@ -172,6 +175,11 @@ export class ParkedCalls implements Disposable {
     call.asked.resolve();
     return answered.promise;
   }
+}
+
+/** Params of an elicitation, which the modern era knows by no id. */
+export function withoutElicitationId({ elicitationId: _, ...params }: Params): Params {
+  return params;
 }
 
 const NO_ANSWER = refusal(REFUSED, 'The client did not answer');

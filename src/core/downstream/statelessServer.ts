@@ -12,6 +12,7 @@ import {
   INVALID_PARAMS,
   METHOD_NOT_FOUND,
   MISSING_CAPABILITY,
+  REFUSED,
   RESOURCE_NOT_FOUND,
   refusal,
   UNSUPPORTED_VERSION,
@@ -20,7 +21,7 @@ import {
 import type { ClientSession } from '../router/clientRequests.ts';
 import type { Call } from '../router/router.ts';
 import { dispatch, type Present, presentFor, result, type ServingPorts } from './dispatch.ts';
-import { type Exchange, ParkedCalls } from './parkedCalls.ts';
+import { type Exchange, ParkedCalls, withoutElicitationId } from './parkedCalls.ts';
 
 export interface ModernRequest {
   readonly id: RequestId;
@@ -45,6 +46,8 @@ const MAY_ASK = new Map([
   ['prompts/get', 'name'],
   ['resources/read', 'uri'],
 ]);
+/** The state of a call that is to be made anew when its client has been to the pages that it needs. */
+const TO_BE_VISITED = 'switchyard/pages';
 /** Of a caller of any other method. */
 const UNASKED = {
   cannotBeAsked: true,
@@ -99,7 +102,7 @@ export class StatelessServer implements Disposable {
     const answer = await this.serve(id, method, opened.params, opened.client, exchange).catch((error: unknown) => {
       return refusal(INTERNAL_ERROR, messageOf(error));
     });
-    const translated = answer.kind === 'error' ? modernError(answer.error, opened.client) : answer;
+    const translated = answer.kind === 'error' ? modernError(answer.error, method, opened.client) : answer;
     return translated.kind === 'error' ? translated : this.finished(method, translated.result);
   }
 
@@ -113,7 +116,12 @@ export class StatelessServer implements Disposable {
     if (method === 'server/discover') return this.discover();
     if (method === 'subscriptions/listen') return this.listen(id, params, client, exchange);
     if (GONE.test(method)) return Promise.resolve(refusal(METHOD_NOT_FOUND, `Method not found: ${method}`));
-    const { inputResponses, requestState } = params;
+    const { inputResponses, requestState, ...anew } = params;
+    if (requestState === TO_BE_VISITED) {
+      const declined = Object.values(isObject(inputResponses) ? inputResponses : {}).some(isNoConsent);
+      if (declined) return Promise.resolve(refusal(REFUSED, 'The client did not consent to visit what the call needs'));
+      return this.serve(id, method, anew, client, exchange);
+    }
     const key = MAY_ASK.get(method);
     const identity = JSON.stringify([method, key && params[key]]);
     const resumed = key && this.parked.resume(requestState, inputResponses, identity, exchange);
@@ -201,10 +209,11 @@ const CHANGES: Readonly<Record<string, string>> = {
 };
 
 /** An error of a legacy backend in the words of this era. */
-function modernError(error: RpcError, client: ClientProfile): Answer {
+function modernError(error: RpcError, method: string, client: ClientProfile): Answer {
   if (error.code === RESOURCE_NOT_FOUND) return { kind: 'error', error: { ...error, code: INVALID_PARAMS } };
   const { elicitations } = isObject(error.data) ? error.data : {};
   if (error.code !== URL_ELICITATION_REQUIRED || !Array.isArray(elicitations)) return { kind: 'error', error };
+  if (!MAY_ASK.has(method)) return refusal(REFUSED, error.message, error.data);
   // "Visit this page first, then call again" is a question here.
   const { elicitation } = client.capabilities;
   if (!isObject(elicitation) || !isObject(elicitation.url)) {
@@ -213,10 +222,14 @@ function modernError(error: RpcError, client: ClientProfile): Answer {
   const inputRequests = Object.fromEntries(
     elicitations
       .filter(isObject)
-      .map(({ message, url }, at) => [
+      .map((page, at) => [
         `url-${at + 1}`,
-        { method: 'elicitation/create', params: { mode: 'url', message, url } },
+        { method: 'elicitation/create', params: withoutElicitationId({ mode: 'url', ...page }) },
       ]),
   );
-  return result({ resultType: 'input_required', inputRequests });
+  return result({ resultType: 'input_required', inputRequests, requestState: TO_BE_VISITED });
+}
+
+function isNoConsent(response: unknown): boolean {
+  return isObject(response) && response.action !== 'accept';
 }

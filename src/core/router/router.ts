@@ -29,7 +29,7 @@ import { type Explanation, explainTool } from './explain.ts';
 import { type Exposure, originalTask } from './exposure.ts';
 import { type Holders, holdersOf } from './holders.ts';
 import { Patience } from './patience.ts';
-import { withSignedQuestions } from './signature.ts';
+import { withSignedPages, withSignedQuestions } from './signature.ts';
 import { nearNames } from './toolNames.ts';
 import type { Tracing } from './tracing.ts';
 
@@ -377,7 +377,7 @@ export class Router {
           this.ports.clients.ownElicitations(outcome.error, candidate.backend, call.caller.sessionId);
           return conclude('rejected', {
             kind: 'error',
-            error: request.rejection?.(outcome.error) ?? outcome.error,
+            error: this.exposedError(candidate.backend, outcome.error, request, call.caller),
           });
         case 'cancelled':
           return conclude('cancelled', refusal(INTERNAL_ERROR, 'cancelled'));
@@ -402,6 +402,12 @@ export class Router {
     const asking = withSignedQuestions(backend, seen);
     const { requestState } = asking;
     return typeof requestState === 'string' ? { ...asking, requestState: pinned(backend, requestState) } : asking;
+  }
+
+  /** An error as its client is to see it: of the modern era, that is asked to visit the pages that it names. */
+  private exposedError(backend: Backend, error: RpcError, { rejection }: Routing, { client }: Caller): RpcError {
+    const seen = rejection?.(error) ?? error;
+    return client.era === 'legacy' ? seen : withSignedPages(backend, seen);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { metaOf } from '../base/envelope.ts';
 import { asText, isObject, mapMembers } from '../base/json.ts';
-import type { Params } from '../base/peer.ts';
+import type { Params, RpcError } from '../base/peer.ts';
+import { URL_ELICITATION_REQUIRED } from '../base/rpcErrors.ts';
 import type { Backend } from '../upstream/backend.ts';
 
 /** In `_meta` of what a client is asked. */
@@ -23,4 +24,14 @@ export function withSignedQuestions(backend: Backend, result: Params): Params {
     return { ...question, params: signed(backend, asText(question.method), params) };
   });
   return { ...result, inputRequests: questions };
+}
+
+/** A legacy backend's error that sends the person to pages first (MCP 2025-11-25, -32042), with each of them signed. */
+export function withSignedPages(backend: Backend, error: RpcError): RpcError {
+  const { code, data } = error;
+  if (code !== URL_ELICITATION_REQUIRED || !isObject(data) || !Array.isArray(data.elicitations)) return error;
+  const elicitations = data.elicitations.map(page =>
+    isObject(page) ? signed(backend, 'elicitation/create', page) : page,
+  );
+  return { ...error, data: { ...data, elicitations } };
 }

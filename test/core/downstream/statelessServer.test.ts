@@ -258,6 +258,32 @@ describe('A modern client', () => {
     );
   });
 
+  it('is told which backend sends it to a page, and is not sent there again once it has declined', async t => {
+    const { ask } = await started(t, ASKING);
+    const call = (more: object = {}) =>
+      ask('tools/call', { name: 'asking__signIn', arguments: {}, ...more }, { capabilities: ELICITING });
+    const { result: first } = await call();
+    const params = { mode: 'url', message: 'asking: Sign in', url: 'https://asking.example/' };
+    const _meta = { 'switchyard/backend': 'asking' };
+    assert.deepEqual(first.inputRequests, { 'url-1': { method: 'elicitation/create', params: { ...params, _meta } } });
+    const { requestState } = first;
+    for (const action of ['decline', 'cancel']) {
+      const { error } = await call({ requestState, inputResponses: { 'url-1': { action } } });
+      assert.deepEqual(error, { code: -32000, message: 'The client did not consent to visit what the call needs' });
+    }
+    assert.equal((await call({ requestState })).result.resultType, 'input_required', 'it has answered nothing');
+    const visited = await call({ requestState, inputResponses: { 'url-1': { action: 'accept' } } });
+    assert.deepEqual(visited.result.structuredContent.signIns, 3);
+  });
+
+  it('is asked for a visit without an id, which its era has not', async t => {
+    const { ask } = await started(t, ASKING);
+    const args = { what: 'url', label: 'x', waits: false };
+    const { result } = await ask('tools/call', { name: 'asking__ask', arguments: args }, { capabilities: ELICITING });
+    const [question] = Object.values(result.inputRequests) as Message[];
+    assert.deepEqual(Object.keys(question?.params ?? {}).sort(), ['_meta', 'message', 'mode', 'url']);
+  });
+
   it('is not asked what it cannot do, and the backend is told which capability that would be', async t => {
     const { ask } = await started(t, ASKING);
     for (const [what, requiredCapabilities] of [
