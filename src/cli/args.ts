@@ -39,8 +39,7 @@ export interface CheckArgs {
 }
 
 export interface StatusArgs {
-  /** The router's base, or any of its doors. */
-  /** Undefined: where `serve` would listen. */
+  /** The router's base, or any of its doors; undefined: where `serve` would listen. */
   readonly url: string | undefined;
   readonly json: boolean;
 }

@@ -2,6 +2,7 @@ import { Client, ProtocolError, StreamableHTTPClientTransport } from '@modelcont
 import manifest from '../../package.json' with { type: 'json' };
 import { messageOf, UserError } from '../core/base/errors.ts';
 import { Any, NO_SDK_TIMEOUT } from '../core/base/passThrough.ts';
+import { INTERNAL_ERROR } from '../core/base/rpcErrors.ts';
 import { type Environment, readEnvironment } from '../core/config/environment.ts';
 import type { CallReport } from '../core/gateway.ts';
 import type { CallArgs } from './args.ts';
@@ -51,7 +52,7 @@ async function callAt(url: URL, { tool, args }: CallArgs, token: string | undefi
   const client = new Client({ name: 'switchyard-call', version: manifest.version });
   let transport: StreamableHTTPClientTransport | undefined;
   const options = { requestInit: { headers: authorization(token) }, fetch: careful(fetch, token) };
-  const rejected = (message: string) => ({ kind: 'rejected', code: -32603, message }) as const;
+  const rejected = (message: string) => ({ kind: 'rejected', code: INTERNAL_ERROR, message }) as const;
   try {
     try {
       transport = new StreamableHTTPClientTransport(url, options);

@@ -2,7 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { classifyInboundRequest, type JSONRPCMessage, type RequestId } from '@modelcontextprotocol/server';
 import { decodedHeader, namedBy, paramHeaders } from '../base/paramHeaders.ts';
 import type { Answer, Params, RpcError } from '../base/peer.ts';
-import { HEADER_MISMATCH, INVALID_REQUEST } from '../base/rpcErrors.ts';
+import {
+  HEADER_MISMATCH,
+  INVALID_REQUEST,
+  METHOD_NOT_FOUND,
+  MISSING_CAPABILITY,
+  UNSUPPORTED_VERSION,
+} from '../base/rpcErrors.ts';
 
 /** Why a modern POST is not served, and how that is said. */
 export interface ModernRefusal extends RpcError {
@@ -12,11 +18,11 @@ export interface ModernRefusal extends RpcError {
 
 /** Errors about the request itself, which HTTP is to show too. */
 const STATUS: ReadonlyMap<number, number> = new Map([
-  [-32601, 404],
-  [-32600, 400],
+  [METHOD_NOT_FOUND, 404],
+  [INVALID_REQUEST, 400],
   [HEADER_MISMATCH, 400],
-  [-32021, 400],
-  [-32022, 400],
+  [MISSING_CAPABILITY, 400],
+  [UNSUPPORTED_VERSION, 400],
 ]);
 
 /**

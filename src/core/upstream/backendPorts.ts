@@ -8,7 +8,10 @@ import type { CallInFlight } from './connection.ts';
 
 /** Where something that a backend sends comes from. */
 export interface Origin {
-  /** The requests that it may be about: those in flight on the same connection, oldest first, and some that were given up. */
+  /**
+   * Those that it may be about: over HTTP the call on whose stream it came, elsewhere all that are in flight on the
+   * connection, oldest first, and some that were given up.
+   */
   readonly calls: readonly CallInFlight[];
   /** The downstream session whose own connection it is; undefined: it is shared. */
   readonly sessionId: string | undefined;

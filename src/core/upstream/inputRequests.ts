@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { asLegacyResult } from '../base/envelope.ts';
 import { isObject } from '../base/json.ts';
 import type { Answer, Params, Reply } from '../base/peer.ts';
+import { INTERNAL_ERROR } from '../base/rpcErrors.ts';
 
 /** A backend that asks more often than this in one call asks for ever. */
 const MAX_ROUNDS = 16;
 const ENDLESS = {
-  code: -32603,
+  code: INTERNAL_ERROR,
   message: `The backend asked ${MAX_ROUNDS} times in one call, and again: it was given up`,
 };
 

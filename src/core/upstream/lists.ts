@@ -1,7 +1,7 @@
-import { ProtocolErrorCode } from '@modelcontextprotocol/client';
 import { messageOf } from '../base/errors.ts';
 import { isDeeperThan, MAX_DEPTH } from '../base/json.ts';
 import type { RpcError } from '../base/peer.ts';
+import { METHOD_NOT_FOUND } from '../base/rpcErrors.ts';
 import type { Connection, RequestOptions } from './connection.ts';
 import type { Attempted, Failure } from './outcome.ts';
 
@@ -123,7 +123,7 @@ function omissionOf({ method, id }: ListMethod, all: readonly Item[], usable: re
 
 /** A server that announces resources often has no templates. One without tools has to say so. */
 function isAbsent(list: ListMethod, error: RpcError): boolean {
-  return error.code === ProtocolErrorCode.MethodNotFound && list !== METHODS.tools;
+  return error.code === METHOD_NOT_FOUND && list !== METHODS.tools;
 }
 
 async function readList(
