@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Disposable } from '../core/base/disposable.ts';
+import type { Snapshot } from '../core/snapshot.ts';
 import type { GatewayHost } from './gatewayHost.ts';
 
 /** An output channel for each backend: what it wrote before, and then as it writes. */
@@ -11,14 +12,14 @@ export class BackendLogs implements Disposable {
   constructor(host: GatewayHost) {
     this.host = host;
     this.subscriptions = vscode.Disposable.from(
-      host.onDidChange(() => this.update()),
+      host.onDidChange(snapshot => this.update(snapshot)),
       host.onDidLogBackend(({ backend, line }) => this.channels.get(backend)?.appendLine(line)),
     );
   }
 
   async show(backend: string): Promise<void> {
     await this.host.running();
-    this.update();
+    this.update(this.host.snapshot());
     this.channels.get(backend)?.show(true);
   }
 
@@ -28,9 +29,8 @@ export class BackendLogs implements Disposable {
   }
 
   /** Makes the channels those of the backends that there are; an entry that was rejected is none. */
-  private update(): void {
-    const { now } = this.host;
-    const backends = now?.gateway.snapshot().backends.filter(({ state }) => state.kind !== 'rejected') ?? [];
+  private update(snapshot: Snapshot | undefined): void {
+    const backends = snapshot?.backends.filter(({ state }) => state.kind !== 'rejected') ?? [];
     const names = new Set(backends.map(({ name }) => name));
     for (const [name, channel] of this.channels) {
       if (names.has(name)) continue;
@@ -40,7 +40,7 @@ export class BackendLogs implements Disposable {
     for (const name of names) {
       if (this.channels.has(name)) continue;
       const channel = vscode.window.createOutputChannel(`Switchyard: ${name}`, 'log');
-      for (const line of now?.gateway.backendLog(name) ?? []) channel.appendLine(line);
+      for (const line of this.host.now?.gateway.backendLog(name) ?? []) channel.appendLine(line);
       this.channels.set(name, channel);
     }
   }

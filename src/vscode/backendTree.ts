@@ -12,8 +12,7 @@ export function createBackendTree(host: GatewayHost): Disposable {
   const tree = new RowTree(BACKENDS_VIEW);
   tree.view.message = 'Starting…';
   let decorated = '';
-  const subscription = host.onDidChange(() => {
-    const snapshot = host.snapshot();
+  const subscription = host.onDidChange(snapshot => {
     if (!snapshot) {
       const { failure } = host;
       tree.view.message = failure === undefined ? 'Starting…' : `Switchyard did not start: ${failure}`;

@@ -9,8 +9,8 @@ const SEVERITIES = { error: vscode.DiagnosticSeverity.Error, warning: vscode.Dia
 export function createDiagnostics(host: GatewayHost): Disposable {
   const collection = vscode.languages.createDiagnosticCollection('switchyard');
   let shown: readonly Problem[] | undefined;
-  const subscription = host.onDidChange(() => {
-    const problems = host.snapshot()?.problems;
+  const subscription = host.onDidChange(snapshot => {
+    const problems = snapshot?.problems;
     if (!problems || problems === shown) return;
     shown = problems;
     collection.clear();

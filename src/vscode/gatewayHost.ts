@@ -34,7 +34,7 @@ export class GatewayHost {
   private readonly log: OutputLog;
   private readonly version: string;
   private readonly storage: string;
-  private readonly changed = new Emitter();
+  private readonly changed = new Emitter<Snapshot | undefined>();
   private readonly backendLogged = new Emitter<{ backend: string; line: string }>();
   private readonly subscriptions = new DisposableStore();
   private current: Running | undefined;
@@ -44,8 +44,8 @@ export class GatewayHost {
   private startFailure: string | undefined;
   private environment: Promise<NodeJS.ProcessEnv> | undefined;
 
-  /** The snapshot or the number of sessions may differ. */
-  readonly onDidChange: Event<void> = this.changed.event;
+  /** The snapshot, which comes with it, or the number of sessions may differ. */
+  readonly onDidChange: Event<Snapshot | undefined> = this.changed.event;
   /** A line of a backend's log. */
   readonly onDidLogBackend: Event<{ backend: string; line: string }> = this.backendLogged.event;
 
@@ -93,6 +93,11 @@ export class GatewayHost {
     running.gateway.dispose();
   }
 
+  /** With one snapshot for all who listen: it costs as much as there are backends and tools. */
+  private announce(): void {
+    this.changed.fire(this.snapshot());
+  }
+
   private applySettings(): void {
     if (this.settings.configFile === this.configFile) {
       this.current?.gateway.reload().catch((error: unknown) => this.log.report(error));
@@ -107,7 +112,7 @@ export class GatewayHost {
     opening.catch((error: unknown) => {
       this.startFailure = messageOf(error);
       this.log.report(error);
-      this.changed.fire();
+      this.announce();
     });
     return opening;
   }
@@ -116,7 +121,7 @@ export class GatewayHost {
     const running = await settled(before);
     const port = running?.listener.port ?? 0;
     this.current = undefined;
-    this.changed.fire();
+    this.announce();
     await running?.gateway.stop();
     return this.openGateway(port);
   }
@@ -150,10 +155,10 @@ export class GatewayHost {
       });
       this.current = { gateway, listener };
       this.startFailure = undefined;
-      gateway.onDidChange(() => this.changed.fire());
+      gateway.onDidChange(() => this.announce());
       gateway.onDidLogBackend(line => this.backendLogged.fire(line));
-      listener.onDidChangeSessions(() => this.changed.fire());
-      this.changed.fire();
+      listener.onDidChangeSessions(() => this.announce());
+      this.announce();
       return this.current;
     } catch (error) {
       gateway.dispose();

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Disposable } from '../core/base/disposable.ts';
+import type { Snapshot } from '../core/snapshot.ts';
 import { countsOf, describeBackend } from './backendItems.ts';
 import { BACKENDS_VIEW } from './contributions.ts';
 import type { GatewayHost } from './gatewayHost.ts';
@@ -11,8 +12,7 @@ export function createStatusBar(host: GatewayHost): Disposable {
   item.name = 'Switchyard';
   item.command = `${BACKENDS_VIEW}.focus`;
 
-  const update = () => {
-    const snapshot = host.snapshot();
+  const update = (snapshot: Snapshot | undefined) => {
     if (!snapshot) {
       item.text = host.failure === undefined ? '$(loading~spin) Switchyard' : '$(error) Switchyard';
       item.tooltip = host.failure ?? 'Switchyard is starting…';
@@ -32,7 +32,7 @@ export function createStatusBar(host: GatewayHost): Disposable {
       ].join('\n\n'),
     );
   };
-  update();
+  update(host.snapshot());
   item.show();
   return vscode.Disposable.from(item, host.onDidChange(update));
 }
