@@ -12,9 +12,9 @@ export class ListFeed implements Disposable {
   private told = digestsOf({ tools: new Map(), prompts: new Map(), resources: new Map(), templates: new Map() });
 
   /** @param broadcast sends a notification without parameters to all clients */
-  constructor(clock: Clock, catalog: () => Catalog, broadcast: (method: string) => void) {
+  constructor(clock: Clock, digests: () => Digests, broadcast: (method: string) => void) {
     this.soon = new Debounced(clock, DEBOUNCE_MS, () => {
-      const now = digestsOf(catalog());
+      const now = digests();
       const before = this.told;
       this.told = now;
       for (const kind of ['tools', 'prompts', 'resources'] as const) {
@@ -32,7 +32,7 @@ export class ListFeed implements Disposable {
   }
 }
 
-interface Digests {
+export interface Digests {
   readonly tools: string;
   readonly prompts: string;
   readonly resources: string;

@@ -3,7 +3,7 @@ import type { Clock } from './base/clock.ts';
 import { type Disposable, DisposableStore } from './base/disposable.ts';
 import type { Config } from './config/schema.ts';
 import { withManagementTools } from './downstream/managementTools.ts';
-import { digestsOf, ListFeed } from './listFeed.ts';
+import { type Digests, digestsOf, ListFeed } from './listFeed.ts';
 import { buildCatalog, type Catalog } from './router/catalog.ts';
 import type { Backend } from './upstream/backend.ts';
 
@@ -25,11 +25,12 @@ export class LiveCatalog implements Disposable {
   private readonly disposables = new DisposableStore();
   private merged: Catalog | undefined;
   private exposed: Catalog | undefined;
+  private hashes: Digests | undefined;
   private firstLists: Promise<unknown> = Promise.resolve();
 
   constructor(ports: LiveCatalogPorts) {
     this.ports = ports;
-    this.feed = this.disposables.add(new ListFeed(ports.clock, () => this.forClients, ports.broadcast));
+    this.feed = this.disposables.add(new ListFeed(ports.clock, () => this.digests, ports.broadcast));
   }
 
   /** What all backends offer. */
@@ -45,8 +46,9 @@ export class LiveCatalog implements Disposable {
   }
 
   /** Hashes of everything that clients see. */
-  get digests() {
-    return digestsOf(this.forClients);
+  get digests(): Digests {
+    this.hashes ??= digestsOf(this.forClients);
+    return this.hashes;
   }
 
   /** From now on first lists wait for the backends that have never told what they have, but not for long. */
@@ -68,6 +70,7 @@ export class LiveCatalog implements Disposable {
   changed(): void {
     this.merged = undefined;
     this.exposed = undefined;
+    this.hashes = undefined;
     this.feed.changed();
   }
 
