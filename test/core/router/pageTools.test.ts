@@ -4,6 +4,8 @@ import { findTool } from '../../../src/core/router/candidates.ts';
 import { buildCatalog } from '../../../src/core/router/catalog.ts';
 import { NO_LISTS } from '../../../src/core/upstream/lists.ts';
 import { backendsOf, routingOf } from '../../support/backends.ts';
+import { fixtureCommand } from '../../support/fixtures.ts';
+import { startGateway } from '../../support/gateway.ts';
 
 const page = { ui: { resourceUri: 'ui://page' } };
 const inputSchema = { type: 'object' };
@@ -60,4 +62,24 @@ describe('the tools that pages of MCP Apps call', () => {
   it('give way to a tool that clients know by that name', () => {
     assert.deepEqual(pageTools({ a: { show: page, b__q: {} }, b: { q: {} } }), { show: 'a__show' });
   });
+});
+
+it('a page is read and calls a tool by its own name, which it is listed by to nobody; other own names stay unknown', async t => {
+  const gateway = await startGateway(t, {
+    backends: [
+      { name: 'clock', ...fixtureCommand('servers/clock.mjs') },
+      { name: 'echo', ...fixtureCommand('servers/echo.mjs') },
+    ],
+  });
+  await gateway.gateway.whenSettled();
+  const client = await gateway.client();
+  const shown = (await client.list('tools')).find(({ name }) => name === 'clock__show');
+  assert.ok(shown);
+  const { ui } = shown._meta as typeof page;
+  const { result } = await client.request('resources/read', { uri: ui.resourceUri });
+  assert.match(result.contents[0].text, /name: 'tell'/);
+  assert.equal((await client.callTool('tell')).result.content[0].text, 'It is five past twelve');
+  const names = await client.toolNames();
+  assert.deepEqual([names.includes('clock__tell'), names.includes('tell')], [true, false]);
+  for (const name of ['echo', 'pid', 'nowhere']) assert.equal((await client.callTool(name)).error?.code, -32602, name);
 });
