@@ -218,6 +218,42 @@ describe('A server over HTTP that', () => {
     await assertWell(scene);
   });
 
+  test('was started anew, and answers 400 to a session that it does not know, is met in a new one', async t => {
+    const args = ['--unknown-session', '400'];
+    let server = await startHttpFixture('servers/faulty.mjs', { args });
+    const port = Number(new URL(server.url).port);
+    t.after(() => server.close());
+    const startAnew = async () => {
+      await server.close();
+      server = await startHttpFixture('servers/faulty.mjs', { args, port });
+    };
+    const scene = await beside(t, { url: server.url, type: 'http', health_check: { enabled: false } });
+    await scene.gateway.reaches('faulty', 'ready');
+    await startAnew();
+    assert.match(textOf(await scene.client.callTool('faulty__act', { label: 'found by a call' })), /^found by a call/);
+    await startAnew();
+    await scene.gateway.gateway.checkNow('faulty');
+    assert.notEqual(scene.gateway.backend('faulty').state.kind, 'ready');
+    await scene.gateway.reaches('faulty', 'ready');
+    assert.match(
+      textOf(await scene.client.callTool('faulty__act', { label: 'found by a check' })),
+      /^found by a check/,
+    );
+    await assertWell(scene);
+  });
+
+  test('refuses a call with 400 and a JSON-RPC error of it has answered, and the error is passed on', async t => {
+    const ledger = new Ledger(t);
+    const scene = await beside(t, await faultyHttp(t, '--ledger', ledger.file));
+    await scene.gateway.reaches('faulty', 'ready');
+    const { error } = await scene.client.callTool('faulty__http_400');
+    assert.deepEqual(error, { code: -32602, message: 'x is missing', data: { argument: 'x' } });
+    const { circuit, errorCount, restarts } = scene.gateway.backend('faulty');
+    assert.deepEqual([circuit, errorCount, restarts], [{ kind: 'closed', failures: 0 }, 0, 0]);
+    assert.equal(ledger.entries.length, 1);
+    await assertWell(scene);
+  });
+
   test('refuses connections fails its calls at once, and is there again when it listens again', async t => {
     const server = await startHttpFixture('servers/faulty.mjs');
     const scene = await beside(t, { url: server.url, type: 'http' });

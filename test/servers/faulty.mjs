@@ -1,10 +1,10 @@
 // A server that works, but for the one fault it is asked for.
 //   node faulty.mjs [--tools KIND] [--flood] [--stubborn] [--orphan] [--hang-while FILE] [--refuse STATUS,N] [--ledger FILE]
-//     [--wait MS] [--port N]
+//     [--wait MS] [--unknown-session STATUS] [--port N]
 // `--tools`: `duplicate` names, `many` (5,000 over 50 pages), `endless` (one cursor for ever), `schemaless`, `restless` (another
 // every 100 ms). `--flood` writes 1 MB lines to stderr for ever; `--stubborn` ignores SIGTERM and the end of its input; `--orphan` has a child
 // in its own group; `--hang-while` never reads while that file is there. `--refuse` answers the first N HTTP requests with a status.
-// `--ledger` takes a line `label pid` for each call of `look` and `act`, which take `--wait` ms. The other tools fail as they are named.
+// `--unknown-session` answers so to a session that it does not know. `--ledger` takes a line `label pid` for each call of `look` and `act`, which take `--wait` ms. The other tools fail as they are named.
 import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +19,7 @@ const flags = readFlags({
   refuse: { type: 'string', default: '0,0' },
   ledger: { type: 'string' },
   wait: { type: 'string', default: '0' },
+  'unknown-session': { type: 'string', default: '404' },
 });
 
 const never = () => new Promise(() => {});
@@ -58,6 +59,11 @@ const calls = [
 const faults = {
   http_500: ({ response }) => refuse(response, 500),
   http_403: ({ response }) => refuse(response, 403),
+  http_400({ response }, { id }) {
+    response.writeHead(400, { 'content-type': 'application/json' });
+    const error = { code: -32602, message: 'x is missing', data: { argument: 'x' } };
+    response.end(JSON.stringify({ jsonrpc: '2.0', id, error }));
+  },
   http_503: ({ response }) => refuse(response, 503, { 'retry-after': '1' }),
   http_404({ response, forget }) {
     forget();
@@ -102,7 +108,8 @@ const methods = {
 }[flags.tools];
 
 let [status, refusals] = flags.refuse.split(',').map(Number);
-function intercept({ method, params }, http) {
+function intercept(message, http) {
+  const { method, params } = message;
   if (refusals > 0) {
     refusals -= 1;
     refuse(http.response, status, { 'retry-after': '1' });
@@ -110,7 +117,7 @@ function intercept({ method, params }, http) {
   }
   const fault = method === 'tools/call' ? faults[params.name] : undefined;
   if (fault && flags.ledger) appendFileSync(flags.ledger, `${params.name} ${process.pid}\n`);
-  fault?.(http);
+  fault?.(http, message);
   return fault !== undefined;
 }
 
@@ -131,4 +138,4 @@ if (flags['hang-while'] && existsSync(flags['hang-while'])) {
   process.stdin.resume();
   await never();
 }
-serve({ name: 'faulty', tools, methods, intercept }, flags.port);
+serve({ name: 'faulty', tools, methods, intercept, unknownSession: Number(flags['unknown-session']) }, flags.port);

@@ -9,8 +9,9 @@
 // - `ask(method, params)` asks the client, `askAll({ key: { method, params } })` several things at once. In the modern era that ends the call
 //   and the handler runs again, from its start, with the answers: it must ask the same in the same order, and do no harm before;
 // - `clientCapabilities`; `headers` (of HTTP); `signal` (cancelled).
-// `cache` is `{ ttlMs, cacheScope }`, for the modern era. `answersCancelled`: what was cancelled is answered all the same, in the legacy era. `intercept(message, { response, forget })` sees each HTTP request first; where it gives
-// true, it has dealt with it. `forget()` ends the session.
+// `cache` is `{ ttlMs, cacheScope }`, for the modern era. `answersCancelled`: what was cancelled is answered all the same, in the legacy era.
+// `intercept(message, { response, forget })` sees each HTTP request first; where it gives true, it has dealt with it. `forget()` ends the
+// session. `unknownSession` is the HTTP status for one that is not known, 404 by default.
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
@@ -109,7 +110,7 @@ function serveHttp(definition, isModern, port) {
       response.on('close', () => abort.abort());
       await modern.receive(message, replyOn(response), { headers: request.headers, signal: abort.signal });
     } else {
-      if (id !== undefined && !sessions.has(id)) return refuse(response, 404);
+      if (id !== undefined && !sessions.has(id)) return refuse(response, definition.unknownSession ?? 404);
       if (id === undefined && message.method !== 'initialize') return refuse(response, 400);
       const client = sessions.get(id) ?? connect();
       response.setHeader('mcp-session-id', client.id);

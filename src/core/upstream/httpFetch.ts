@@ -24,6 +24,15 @@ export class HttpError extends Error {
   }
 }
 
+/** A request was refused because the server does not know the session that it was for: it did not run. */
+export class SessionLostError extends Error {
+  override readonly name = 'SessionLostError';
+
+  constructor(status: number) {
+    super(`the server forgot our session (HTTP ${status})`);
+  }
+}
+
 /** A message exceeded {@link MAX_MESSAGE_BYTES}. */
 export class TooLongError extends Error {
   override readonly name = 'TooLongError';

@@ -8,7 +8,7 @@ export interface Failure {
     | 'start-timeout' // no answer to `initialize` in time
     | 'request-timeout' // no answer to a request in time
     | 'needs-sign-in' // HTTP 401
-    | 'session-lost' // HTTP 404 for our session
+    | 'session-lost' // the server does not know our session
     | 'unreachable' // no connection could be made
     | 'refused' // another HTTP 4xx: the server is there, and does not take this
     | 'http' // any other HTTP status

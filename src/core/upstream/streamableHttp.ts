@@ -1,15 +1,16 @@
 // Streamable HTTP to one server (MCP "Transports", 2025-11-25 and 2026-07-28), behind the SDK's `Transport`.
 // Of our own because the SDK's validates every message and drops what it does not know, does not tell on whose stream one
 // came, and is most of what a call would cost. On `fetch`, because that is what the editor sends through its proxy.
-import type { JSONRPCMessage, Transport, TransportSendOptions } from '@modelcontextprotocol/client';
+import type { JSONRPCMessage, RequestId, Transport, TransportSendOptions } from '@modelcontextprotocol/client';
 import type { Clock } from '../base/clock.ts';
-import { hasEnvelope, versionIn } from '../base/envelope.ts';
+import { versionIn } from '../base/envelope.ts';
 import { messageOf, reasonOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { encodedHeader, namedBy } from '../base/paramHeaders.ts';
-import type { MessageOrigin } from '../base/peer.ts';
+import type { MessageOrigin, RpcError } from '../base/peer.ts';
+import { METHOD_NOT_FOUND } from '../base/rpcErrors.ts';
 import { Backoff } from '../health/backoff.ts';
-import { fetchWithinOrigin, HttpError, readEvents, TooLongError, textOf } from './httpFetch.ts';
+import { fetchWithinOrigin, HttpError, readEvents, SessionLostError, TooLongError, textOf } from './httpFetch.ts';
 import { SendOrder } from './sendOrder.ts';
 import { Exchange } from './streamableExchange.ts';
 
@@ -24,6 +25,10 @@ const STEADY_MS = 5000;
 const MAX_RESUMPTIONS = 5;
 /** 4xx that say "not now" rather than "not here". */
 const LATER: ReadonlySet<number> = new Set([408, 409, 425, 429]);
+/** 4xx that speak of who asks, whatever the session. */
+const UNWELCOME: ReadonlySet<number> = new Set([401, 403]);
+/** Asks nothing but whether the session is known. No request of ours that is passed on has this id. */
+const SESSION_CHECK = { jsonrpc: '2.0', id: 'session-check', method: 'ping' } as const;
 
 export class StreamableHttpTransport implements Transport {
   /** Each request has a stream of its own, whose end says that nobody waits any more. */
@@ -60,7 +65,8 @@ export class StreamableHttpTransport implements Transport {
 
   /**
    * Resolves when the server has taken the message, and if it answers in JSON, when that has been read.
-   * Rejects with {@link HttpError}, with what `fetch` threw, or because of what came instead of an answer.
+   * Rejects with {@link SessionLostError}, {@link HttpError}, with what `fetch` threw, or because of what came instead of
+   * an answer.
    */
   async send(message: JSONRPCMessage, options: TransportSendOptions = {}): Promise<void> {
     if (this.isClosed) throw new Error('the connection is closed');
@@ -125,19 +131,12 @@ export class StreamableHttpTransport implements Transport {
   ): Promise<Response | undefined> {
     const isInitialize = 'method' in message && message.method === 'initialize';
     if (isInitialize) this.session = undefined;
-    const headers = {
-      ...ownHeaders,
-      'content-type': JSON_TYPE,
-      accept: `${JSON_TYPE}, ${EVENTS_TYPE}`,
-      ...modernHeaders(message),
-    };
-    const response = await this.fetch('POST', headers, exchange, JSON.stringify(message));
+    const response = await this.fetch('POST', headersOf(message, ownHeaders), exchange, JSON.stringify(message));
     if (!response.ok) {
-      // Where the body breaks off, the status says enough.
-      const body = await textOf(response).catch(() => '');
-      const answer = response.status >= 400 && response.status < 500 ? refusalIn(body, message) : undefined;
-      if (answer === undefined) throw new HttpError(response);
-      this.receive(answer, exchange);
+      const refusal = await refusalIn(response, message);
+      if (await this.isSessionLost(response.status, refusal, message)) throw new SessionLostError(response.status);
+      if (refusal === undefined) throw new HttpError(response);
+      this.receive(refusal, exchange);
       return undefined;
     }
     if (isInitialize) this.session = response.headers.get('mcp-session-id') ?? undefined;
@@ -152,6 +151,30 @@ export class StreamableHttpTransport implements Transport {
       if (exchange.isWanted) throw new Error('what the server answered is no answer to the request');
     }
     return undefined;
+  }
+
+  /**
+   * Whether a request was refused because the server does not know our session. It is to say so with 404; many say 400, as
+   * they do to requests that are bad in themselves: a ping then tells which it was.
+   */
+  private async isSessionLost(status: number, refusal: Refusal | undefined, message: JSONRPCMessage): Promise<boolean> {
+    if (this.session === undefined || !('method' in message && 'id' in message)) return false;
+    if (status < 400 || status >= 500 || LATER.has(status) || UNWELCOME.has(status)) return false;
+    if (status === 404 && !refusal) return true;
+    // Who does not know pings has looked at what was asked.
+    if (message.method === 'ping') return refusal?.error.code !== METHOD_NOT_FOUND;
+    const exchange = new Exchange(false);
+    const end = this.begin(exchange);
+    try {
+      const response = await this.fetch('POST', headersOf(SESSION_CHECK), exchange, JSON.stringify(SESSION_CHECK));
+      const refusal = response.ok ? await response.body?.cancel() : await refusalIn(response, SESSION_CHECK);
+      return await this.isSessionLost(response.status, refusal ?? undefined, SESSION_CHECK);
+    } catch {
+      // Whether the server can be reached is found out, and told, by requests.
+      return false;
+    } finally {
+      end();
+    }
   }
 
   /** Opens the stream for what belongs to no request, for as long as the server offers one. */
@@ -288,6 +311,11 @@ function mayResume({ lastEventId }: Exchange, failures: number): boolean {
   return lastEventId !== undefined && failures < MAX_RESUMPTIONS;
 }
 
+function headersOf(message: JSONRPCMessage, own?: TransportSendOptions['headers']): Record<string, string> {
+  const types = { 'content-type': JSON_TYPE, accept: `${JSON_TYPE}, ${EVENTS_TYPE}` };
+  return { ...own, ...types, ...modernHeaders(message) };
+}
+
 /** What a modern server wants said by headers too (MCP 2026-07-28, "Streamable HTTP", standard request headers). */
 function modernHeaders(message: JSONRPCMessage): Record<string, string> {
   if (!('method' in message)) return {};
@@ -302,18 +330,26 @@ function modernHeaders(message: JSONRPCMessage): Record<string, string> {
   };
 }
 
+/** A JSON-RPC error, with the id of what it answers. */
+interface Refusal {
+  readonly id: RequestId;
+  readonly error: RpcError;
+}
+
 /**
- * The JSON-RPC error in the body of an HTTP 4xx, if that is how a modern request is refused: it says more than the status.
- * A modern-only server so refuses `initialize` too.
+ * The JSON-RPC error in the body of an HTTP 4xx, if it answers the request: it says more than the status. That of a 401 is
+ * about who asks.
  */
-function refusalIn(body: string, sent: JSONRPCMessage): unknown {
-  if (!('method' in sent && 'id' in sent)) return undefined;
-  if (sent.method !== 'initialize' && !hasEnvelope(sent.params)) return undefined;
+async function refusalIn(response: Response, sent: JSONRPCMessage): Promise<Refusal | undefined> {
+  // Where the body breaks off, or is not JSON, the status is all there is.
+  const body = await textOf(response).catch(() => '');
+  const { status } = response;
+  if (status < 400 || status >= 500 || status === 401 || !('method' in sent && 'id' in sent)) return undefined;
   try {
     const answer: unknown = JSON.parse(body);
-    return isObject(answer) && answer.id === sent.id && isObject(answer.error) ? answer : undefined;
+    const isAnswer = isObject(answer) && answer.id === sent.id && isObject(answer.error);
+    return isAnswer ? (answer as unknown as Refusal) : undefined;
   } catch {
-    // Not JSON: then the status is all there is.
     return undefined;
   }
 }

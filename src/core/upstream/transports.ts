@@ -3,7 +3,7 @@ import type { Transport } from '@modelcontextprotocol/client';
 import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Launch } from '../config/schema.ts';
-import { HttpError } from './httpFetch.ts';
+import { HttpError, SessionLostError } from './httpFetch.ts';
 import type { Failure } from './outcome.ts';
 import { SseTransport } from './sseTransport.ts';
 import { type ChildEnd, NotSentError, StdioTransport } from './stdioTransport.ts';
@@ -58,8 +58,7 @@ export function failureOf(error: unknown, transport: Transport): Failure {
   if (transport instanceof StdioTransport && transport.childEnd) return failureOfEnd(transport.childEnd, transport);
   const status = statusOf(error);
   if (status === 401) return { code: 'needs-sign-in', message: 'needs sign-in: add a header' };
-  if (status === 404 && (transport as { sessionId?: string }).sessionId)
-    return { code: 'session-lost', message: 'the server forgot our session (HTTP 404)' };
+  if (error instanceof SessionLostError) return { code: 'session-lost', message: error.message };
   if (error instanceof HttpError) return { code: codeOfStatus(error.status), message: error.message };
   const cause = systemCodeOf(error);
   if (cause) return { code: 'unreachable', message: `no connection: ${cause.message}` };

@@ -270,20 +270,22 @@ describe('An HTTP error', () => {
     });
   });
 
-  test('to a modern request, or to initialize, is the JSON-RPC error in its body', async t => {
+  test('is the JSON-RPC error in its body that answers the request, in either era', async t => {
     const { ask, messages } = await start(t, (response, { body }) => json(response, error(body.id), {}, 404));
     await ask(1, 'tools/call', { _meta: { [VERSION_KEY]: MODERN } });
     await ask(2, 'initialize');
+    await ask(3);
     assert.deepEqual(
       messages.map(({ message }) => message),
-      [error(1), error(2)],
+      [error(1), error(2), error(3)],
     );
-    await assert.rejects(ask(3), { name: 'HttpError', status: 404 });
   });
 
-  test('is only that if its body is about something else, or is a 5xx', async t => {
+  test('is only that if its body is about something else, or it is a 401 or a 5xx', async t => {
     const scene = await start(t, response => json(response, error(null), {}, 400));
     await assert.rejects(scene.ask(1, 'initialize'), { name: 'HttpError', status: 400 });
+    scene.handle = (response, { body }) => json(response, error(body.id), {}, 401);
+    await assert.rejects(scene.ask(3), { name: 'HttpError', status: 401 });
     scene.handle = (response, { body }) => json(response, error(body.id), {}, 500);
     await assert.rejects(scene.ask(2, 'initialize'), { name: 'HttpError', status: 500 });
     assert.deepEqual(scene.messages, []);
@@ -294,6 +296,76 @@ describe('An HTTP error', () => {
     server.close();
     await assert.rejects(ask(1), TypeError);
   });
+});
+
+describe('A request of a session', () => {
+  const error = (id: unknown, code = -32000) => ({ jsonrpc: '2.0', id, error: { code, message: 'no' } });
+  const inSession = async (t: TestContext, handle: Handler) => {
+    const scene = await start(t, (response, { body }) => json(response, result(body.id), { 'mcp-session-id': 'mine' }));
+    await scene.ask(1, 'initialize');
+    scene.requests.length = scene.messages.length = 0;
+    scene.handle = handle;
+    return scene;
+  };
+  const LOST = { name: 'SessionLostError' };
+
+  for (const [what, handle, asked] of [
+    ['404', response => response.writeHead(404).end('x'), ['tools/call']],
+    ['400', response => json(response, error(null), {}, 400), ['tools/call', 'ping']],
+    [
+      '400 and an error that bears its id',
+      (response, { body }) => json(response, error(body.id), {}, 400),
+      ['tools/call', 'ping'],
+    ],
+    [
+      '400, and its check 404',
+      (response, { body }) => response.writeHead(body.method === 'ping' ? 404 : 400).end(),
+      ['tools/call', 'ping'],
+    ],
+  ] as readonly (readonly [string, Handler, string[]])[])
+    test(`that is answered ${what} has lost it`, async t => {
+      const { ask, requests, messages } = await inSession(t, handle);
+      await assert.rejects(ask(2), LOST);
+      assert.deepEqual(
+        requests.map(({ body, headers }) => [body.method, headers['mcp-session-id']]),
+        asked.map(method => [method, 'mine']),
+      );
+      assert.deepEqual(messages, []);
+    });
+
+  for (const status of [400, 404, 422])
+    test(`has lost it if it is a ping that is answered ${status}`, async t => {
+      const { ask, requests } = await inSession(t, (response, { body }) => json(response, error(body.id), {}, status));
+      await assert.rejects(ask(2, 'ping'), LOST);
+      assert.equal(requests.length, 1);
+    });
+
+  for (const [what, pong] of [
+    ['answered', (response, { body }) => json(response, result(body.id))],
+    ['answered on a stream', (response, { body }) => streaming(response, event(result(body.id)))],
+    ['not known', (response, { body }) => json(response, error(body.id, -32601), {}, 404)],
+    ['one too many', response => response.writeHead(429).end()],
+    ['not answered', response => response.destroy()],
+  ] as readonly (readonly [string, Handler])[])
+    test(`that is answered 400 has not where a ping is ${what}: it is a bad one`, async t => {
+      const scene = await inSession(t, (response, request) =>
+        request.body.method === 'ping'
+          ? pong(response, request)
+          : json(response, error(request.body.id, -32602), {}, 400),
+      );
+      await scene.ask(2);
+      assert.deepEqual(
+        scene.messages.map(({ message }) => message),
+        [error(2, -32602)],
+      );
+    });
+
+  for (const status of [401, 403, 409, 429, 500])
+    test(`that is answered ${status} has not, and nothing more is asked`, async t => {
+      const { ask, requests } = await inSession(t, response => response.writeHead(status).end());
+      await assert.rejects(ask(2), { name: 'HttpError', status });
+      assert.equal(requests.length, 1);
+    });
 });
 
 describe('A redirect', () => {
