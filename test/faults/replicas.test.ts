@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
-import { fixtureCommand } from '../support/fixtures.ts';
+import { fixtureCommand, httpFixture, startHttpFixture } from '../support/fixtures.ts';
 import { startGateway } from '../support/gateway.ts';
 import { Ledger } from '../support/ledger.ts';
 import { startLoad } from '../support/load.ts';
@@ -89,4 +89,24 @@ test('A call is not repeated where the replica that may have run it does not say
   process.kill(await gateway.pidOf('careless'), 'SIGKILL');
   assert.match((await answer).result.content[0].text, /careless: .*it may have run/);
   assert.equal(ledger.entries.length, 1);
+});
+
+test('A call is not repeated where the replica that has asked something of the client is gone before the answer', async t => {
+  const modern = ['--era', 'modern'];
+  const leaving = await startHttpFixture('servers/faulty.mjs', { args: modern });
+  t.after(() => leaving.close());
+  const staying = await httpFixture(t, 'servers/faulty.mjs', ...modern);
+  const replica = (name: string, priority: number, url: string) => ({ name, namespace: 'db', priority, url });
+  const gateway = await startGateway(t, {
+    backends: [replica('leaving', 1, leaving.url), replica('staying', 2, staying)],
+  });
+  await gateway.gateway.whenSettled();
+  const client = await gateway.client({ elicitation: {} });
+  client.answers('elicitation/create', async () => {
+    await leaving.close();
+    return { action: 'accept', content: {} };
+  });
+  const { result } = await client.callTool('db__confirm');
+  assert.match(result.content[0].text, /leaving: .*it may have run/);
+  assert.equal(client.received.filter(({ method }) => method === 'elicitation/create').length, 1);
 });

@@ -4,7 +4,8 @@
 // `--tools`: `duplicate` names, `many` (5,000 over 50 pages), `endless` (one cursor for ever), `schemaless`, `restless` (another
 // every 100 ms). `--flood` writes 1 MB lines to stderr for ever; `--stubborn` ignores SIGTERM and the end of its input; `--orphan` has a child
 // in its own group; `--hang-while` never reads while that file is there. `--refuse` answers the first N HTTP requests with a status.
-// `--unknown-session` answers so to a session that it does not know. `--ledger` takes a line `label pid` for each call of `look` and `act`, which take `--wait` ms. The other tools fail as they are named.
+// `--unknown-session` answers so to a session that it does not know. `--ledger` takes a line `label pid` for each call of `look` and
+// `act`, which take `--wait` ms, and of `confirm`, which asks before. The other tools fail as they are named.
 import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,6 +36,13 @@ const calls = [
   { name: 'look', annotations: readOnly, run: record },
   { name: 'act', run: record },
   { name: 'hang', annotations: readOnly, run: never },
+  {
+    name: 'confirm',
+    async run(args, { ask }) {
+      await ask('elicitation/create', { message: 'Really?', requestedSchema: { type: 'object', properties: {} } });
+      return record(args);
+    },
+  },
   {
     name: 'tick',
     async run({ times, ms }, { progress }) {

@@ -194,7 +194,8 @@ export class Connection {
     if (token !== undefined) this.forgetProgress(token, reply);
     if (options.signal.aborted) return { kind: 'cancelled' };
     if (reached) return { kind: 'failed', sent: true, failure: timeout(reached, options) };
-    return this.outcomeOf(reply);
+    // Whose questions were answered has reached the backend, whatever became of the answers.
+    return this.outcomeOf(reply, ids.size > 1);
   }
 
   /** Tells the backend something; failing to ends nothing. */
@@ -292,7 +293,7 @@ export class Connection {
     }
   }
 
-  private outcomeOf(reply: Reply): Outcome {
+  private outcomeOf(reply: Reply, hasArrived: boolean): Outcome {
     switch (reply.kind) {
       case 'result':
         return { kind: 'answered', result: reply.result };
@@ -313,7 +314,8 @@ export class Connection {
           return { kind: 'rejected', error: { code: INVALID_PARAMS, message } };
         }
         const failure = failureOf(reply.error, this.transport);
-        return { kind: 'failed', sent: failure.code !== 'session-lost' && !certainlyNotSent(reply.error), failure };
+        const isUnseen = failure.code === 'session-lost' || certainlyNotSent(reply.error);
+        return { kind: 'failed', sent: hasArrived || !isUnseen, failure };
       }
     }
   }
