@@ -11,7 +11,7 @@ import { CircuitBreaker, type CircuitOptions, type Permit } from '../health/circ
 import { HealthChecker } from '../health/healthChecker.ts';
 import { Stats } from '../health/stats.ts';
 import type { BackendPorts, Origin } from './backendPorts.ts';
-import { type Admissibility, admissibilityOf, type BackendState } from './backendState.ts';
+import { type Admissibility, admissibilityOf, type BackendState, comesBack } from './backendState.ts';
 import { ClientConnections } from './clientConnections.ts';
 import { type Connected, type ConnectOptions, connect } from './connect.ts';
 import type { Caller, Connection } from './connection.ts';
@@ -382,7 +382,7 @@ export class Backend {
   /** Starting, or just lost and started again in a moment. */
   private get isAboutToConnect(): boolean {
     const { state } = this.life;
-    return state.kind === 'connecting' || (state.kind === 'failed' && state.wasReady);
+    return state.kind === 'connecting' || (state.kind === 'failed' && comesBack(state));
   }
 
   /** Why it cannot take a request now. */

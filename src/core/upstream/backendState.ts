@@ -37,6 +37,11 @@ export type Admissibility =
   | { readonly kind: 'starting'; readonly reason: string }
   | { readonly kind: 'refused'; readonly reason: string; readonly retryAt?: number };
 
+/** Whether it was lost just now and is tried again in a moment: calls wait for it. */
+export function comesBack({ wasReady, retryAt }: BackendState & { kind: 'failed' }): boolean {
+  return wasReady && retryAt !== undefined;
+}
+
 /** @param maxInFlight calls that it may have at a time; 0: no limit */
 export function admissibilityOf(
   state: BackendState,
@@ -45,7 +50,7 @@ export function admissibilityOf(
   maxInFlight: number,
 ): Admissibility {
   if (state.kind === 'draining' || state.kind === 'stopped') return refused(`it is ${state.kind}`);
-  if (state.kind === 'failed' && !state.wasReady) return refused(state.failure.message, state.retryAt);
+  if (state.kind === 'failed' && !comesBack(state)) return refused(state.failure.message, state.retryAt);
   if (maxInFlight > 0 && inFlight >= maxInFlight) {
     const calls = maxInFlight === 1 ? '1 call is' : `${maxInFlight} calls are`;
     return refused(`${calls} in flight, as many as it may have, try again when one has ended`);
