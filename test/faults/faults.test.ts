@@ -254,6 +254,18 @@ describe('A server over HTTP that', () => {
     await assertWell(scene);
   });
 
+  for (const status of [401, 405, 503])
+    test(`of the modern era answers ${status} to who wants to hear of changes does its work all the same`, async t => {
+      const args = ['--era', 'modern', '--wait', '1000', '--refuse-listen', `${status}`];
+      const scene = await beside(t, await faultyHttp(t, ...args));
+      await scene.gateway.reaches('faulty', 'ready');
+      // Takes longer than it takes to ask for the changes again.
+      assert.match(textOf(await scene.client.callTool('faulty__act', { label: 'done' })), /^done/);
+      const { state, restarts, errorCount } = scene.gateway.backend('faulty');
+      assert.deepEqual([state.kind, restarts, errorCount], ['ready', 0, 0]);
+      await assertWell(scene);
+    });
+
   test('refuses connections fails its calls at once, and is there again when it listens again', async t => {
     const server = await startHttpFixture('servers/faulty.mjs');
     const scene = await beside(t, { url: server.url, type: 'http' });

@@ -1,11 +1,12 @@
 // A server that works, but for the one fault it is asked for.
 //   node faulty.mjs [--tools KIND] [--flood] [--stubborn] [--orphan] [--hang-while FILE] [--refuse STATUS,N] [--ledger FILE]
-//     [--wait MS] [--unknown-session STATUS] [--port N]
+//     [--wait MS] [--unknown-session STATUS] [--refuse-listen STATUS] [--port N]
 // `--tools`: `duplicate` names, `many` (5,000 over 50 pages), `endless` (one cursor for ever), `schemaless`, `restless` (another
 // every 100 ms). `--flood` writes 1 MB lines to stderr for ever; `--stubborn` ignores SIGTERM and the end of its input; `--orphan` has a child
 // in its own group; `--hang-while` never reads while that file is there. `--refuse` answers the first N HTTP requests with a status.
-// `--unknown-session` answers so to a session that it does not know. `--ledger` takes a line `label pid` for each call of `look` and
-// `act`, which take `--wait` ms, and of `confirm`, which asks before. The other tools fail as they are named.
+// `--unknown-session` answers so to a session that it does not know, `--refuse-listen` to `subscriptions/listen`. `--ledger` takes a
+// line `label pid` for each call of `look` and `act`, which take `--wait` ms, and of `confirm`, which asks before. The other tools fail
+// as they are named.
 import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,6 +21,7 @@ const flags = readFlags({
   refuse: { type: 'string', default: '0,0' },
   ledger: { type: 'string' },
   wait: { type: 'string', default: '0' },
+  'refuse-listen': { type: 'string' },
   'unknown-session': { type: 'string', default: '404' },
 });
 
@@ -121,6 +123,10 @@ function intercept(message, http) {
   if (refusals > 0) {
     refusals -= 1;
     refuse(http.response, status, { 'retry-after': '1' });
+    return true;
+  }
+  if (method === 'subscriptions/listen' && flags['refuse-listen']) {
+    refuse(http.response, Number(flags['refuse-listen']));
     return true;
   }
   const fault = method === 'tools/call' ? faults[params.name] : undefined;

@@ -237,8 +237,11 @@ export class Connection {
       );
     if (method === 'logging/setLevel') return NOTHING;
     if (method === 'resources/subscribe' || method === 'resources/unsubscribe') {
-      await this.changes?.subscribe(asText(params?.uri), method === 'resources/subscribe', signal);
-      return NOTHING;
+      const { changes } = this;
+      const uri = asText(params?.uri);
+      if (!changes) return NOTHING;
+      const isWanted = method === 'resources/subscribe';
+      return legacyReply(await (isWanted ? changes.subscribe(uri, signal) : changes.unsubscribe(uri, signal)));
     }
     const reply = await ask();
     // What is asked for no client is read as it came: how long it holds is said beside it.
@@ -266,7 +269,11 @@ export class Connection {
       onGap: () => {
         for (const kind of ALL_LISTS) this.ports.onNotification(changeOf(kind), undefined, []);
       },
-      onLost: error => this.endWith(failureOf(error, this.transport)),
+      isLost: error => {
+        const failure = failureOf(error, this.transport);
+        if (failure.code === 'unreachable') this.endWith(failure);
+        return !this.open;
+      },
       onTrouble: line => this.ports.onTrouble(line),
     });
     this.changes = changes;
@@ -361,7 +368,7 @@ export class Connection {
   }
 
   private receive(method: string, params: Params | undefined, relatedId: RequestId | undefined): void {
-    if (method === ACKNOWLEDGED) this.changes?.acknowledge();
+    if (method === ACKNOWLEDGED) this.changes?.acknowledge(params);
     else if (method !== 'notifications/progress') {
       this.ports.onNotification(method, untagged(params), this.callsOn(relatedId));
     } else if (params) this.progress.get(asText(params.progressToken))?.(params);

@@ -24,6 +24,14 @@ export class HttpError extends Error {
   }
 }
 
+/** 4xx that say "not now" rather than "not here". */
+const LATER: ReadonlySet<number> = new Set([408, 409, 425, 429]);
+
+/** Whether the same would be answered so again. */
+export function isFinal(status: number): boolean {
+  return status < 500 && !LATER.has(status);
+}
+
 /** A request was refused because the server does not know the session that it was for: it did not run. */
 export class SessionLostError extends Error {
   override readonly name = 'SessionLostError';

@@ -10,7 +10,15 @@ import { encodedHeader, namedBy } from '../base/paramHeaders.ts';
 import type { MessageOrigin, RpcError } from '../base/peer.ts';
 import { METHOD_NOT_FOUND } from '../base/rpcErrors.ts';
 import { Backoff } from '../health/backoff.ts';
-import { fetchWithinOrigin, HttpError, readEvents, SessionLostError, TooLongError, textOf } from './httpFetch.ts';
+import {
+  fetchWithinOrigin,
+  HttpError,
+  isFinal,
+  readEvents,
+  SessionLostError,
+  TooLongError,
+  textOf,
+} from './httpFetch.ts';
 import { SendOrder } from './sendOrder.ts';
 import { Exchange } from './streamableExchange.ts';
 
@@ -23,8 +31,6 @@ const MIN_PAUSE_MS = 50;
 const STEADY_MS = 5000;
 /** How often in a row the stream of a request is asked for in vain. */
 const MAX_RESUMPTIONS = 5;
-/** 4xx that say "not now" rather than "not here". */
-const LATER: ReadonlySet<number> = new Set([408, 409, 425, 429]);
 /** 4xx that speak of who asks, whatever the session. */
 const UNWELCOME: ReadonlySet<number> = new Set([401, 403]);
 /** Asks nothing but whether the session is known. No request of ours that is passed on has this id. */
@@ -159,7 +165,7 @@ export class StreamableHttpTransport implements Transport {
    */
   private async isSessionLost(status: number, refusal: Refusal | undefined, message: JSONRPCMessage): Promise<boolean> {
     if (this.session === undefined || !('method' in message && 'id' in message)) return false;
-    if (status < 400 || status >= 500 || LATER.has(status) || UNWELCOME.has(status)) return false;
+    if (status < 400 || !isFinal(status) || UNWELCOME.has(status)) return false;
     if (status === 404 && !refusal) return true;
     // Who does not know pings has looked at what was asked.
     if (message.method === 'ping') return refusal?.error.code !== METHOD_NOT_FOUND;
@@ -220,8 +226,7 @@ export class StreamableHttpTransport implements Transport {
       await body?.cancel();
       if (status === 405 || ok) return 'refused';
       // A server that is restarting may refuse what it will give again.
-      const isFinal = status < 500 && !LATER.has(status) && (exchange.id !== undefined || !exchange.wasOpen);
-      return isFinal ? 'refused' : undefined;
+      return isFinal(status) && (exchange.id !== undefined || !exchange.wasOpen) ? 'refused' : undefined;
     } catch {
       // Whether the server can be reached is found out, and told, by requests.
       return undefined;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
 import { Peer } from '../../../src/core/base/peer.ts';
 import { ACKNOWLEDGED, ChangeStream } from '../../../src/core/upstream/changeStream.ts';
+import { HttpError } from '../../../src/core/upstream/httpFetch.ts';
 import type { BareHttpClient } from '../../support/bareClient.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
@@ -10,6 +11,8 @@ import { startGateway } from '../../support/gateway.ts';
 import { ScriptedTransport } from '../../support/scriptedTransport.ts';
 
 const NEVER = new AbortController().signal;
+const NO_SUCH = { code: -32602, message: 'no such resource' };
+const httpError = (status: number) => new HttpError(new Response(null, { status }));
 const LISTEN = 'subscriptions/listen';
 /** Longer than anything takes that waits for nothing outside. */
 const turn = () => new Promise(resolve => setImmediate(resolve));
@@ -22,7 +25,7 @@ async function stream({ endsByStream = false } = {}) {
   const fail = () => assert.fail();
   const peer = new Peer(transport, {
     onRequest: fail,
-    onNotification: method => method === ACKNOWLEDGED && changes.acknowledge(),
+    onNotification: (method, params) => method === ACKNOWLEDGED && changes.acknowledge(params),
     onClose: () => {},
     onTrouble: fail,
   });
@@ -31,7 +34,11 @@ async function stream({ endsByStream = false } = {}) {
     clientInfo: { name: 'switchyard', version: '0' },
     endsByStream,
     onGap: () => told.push('gap'),
-    onLost: error => told.push(`lost: ${error}`),
+    isLost: error => {
+      const isLost = !(error instanceof HttpError);
+      if (isLost) told.push(`lost: ${error}`);
+      return isLost;
+    },
     onTrouble: line => told.push(line),
   });
   await peer.start();
@@ -47,12 +54,14 @@ async function stream({ endsByStream = false } = {}) {
       listens().map(
         ({ params }) => (params?.notifications as Record<string, unknown> | undefined)?.resourceSubscriptions,
       ),
-    acknowledge: () => transport.say({ method: ACKNOWLEDGED }),
+    acknowledge: (notifications?: object) =>
+      transport.say({ method: ACKNOWLEDGED, ...(notifications && { params: { notifications } }) }),
     /** The ids of the streams that the backend was told to end. */
     ended: () => transport.of('notifications/cancelled').map(({ params }) => params?.requestId),
     subscribe: (uri: string, wanted = true, signal = NEVER) => {
-      const subscribed = { isDone: false, done: Promise.resolve() };
-      subscribed.done = changes.subscribe(uri, wanted, signal).then(() => {
+      const asked = wanted ? changes.subscribe(uri, signal) : changes.unsubscribe(uri, signal);
+      const subscribed = { isDone: false, done: asked };
+      void asked.then(() => {
         subscribed.isDone = true;
       });
       return subscribed;
@@ -166,15 +175,109 @@ describe('A stream of changes', () => {
     assert.equal(listens().length, 1);
   });
 
-  it('stays where another that is to take its place is refused', async () => {
-    const { changes, transport, acknowledge, subscribe, ended } = await stream();
+  it('stays where another that is to take its place is refused, which who has subscribed is told', async () => {
+    const { changes, transport, acknowledge, subscribe, ended, told, listens } = await stream();
     changes.open();
     acknowledge();
     const subscribed = subscribe('a:1');
-    transport.say({ id: 2, error: { code: -32602, message: 'no such resource' } });
-    await subscribed.done;
-    assert.deepEqual(ended(), []);
+    transport.say({ id: 2, error: NO_SUCH });
+    assert.deepEqual(await subscribed.done, { kind: 'error', error: NO_SUCH });
+    assert.deepEqual([ended(), told, listens().length], [[], [], 2]);
   });
+
+  it('is asked for without the resource that was refused, and goes on', async () => {
+    const { changes, clock, transport, acknowledge, subscribe, uris } = await stream();
+    changes.open();
+    acknowledge();
+    const [first, bad] = [subscribe('a:1'), subscribe('a:2')];
+    acknowledge();
+    await first.done;
+    transport.say({ id: 3, error: NO_SUCH });
+    assert.equal((await bad.done).kind, 'error');
+    const third = subscribe('a:3');
+    acknowledge();
+    assert.deepEqual([(await third.done).kind, uris().at(-1)], ['result', ['a:1', 'a:3']]);
+    transport.say({ id: 4, result: {} });
+    await turn();
+    clock.advance(60_000);
+    assert.deepEqual([uris().at(-1), uris().length], [['a:1', 'a:3'], 5]);
+  });
+
+  it('is asked for the resources one by one where it is not told which of several was refused', async () => {
+    const { changes, transport, acknowledge, subscribe, uris } = await stream();
+    changes.open();
+    const subscribed = ['a:1', 'a:2', 'a:3'].map(uri => subscribe(uri));
+    acknowledge();
+    transport.say({ id: 2, error: NO_SUCH });
+    await turn();
+    acknowledge();
+    transport.say({ id: 4, error: NO_SUCH });
+    await turn();
+    acknowledge();
+    const replies = await Promise.all(subscribed.map(({ done }) => done));
+    assert.deepEqual(
+      replies.map(({ kind }) => kind),
+      ['result', 'error', 'result'],
+    );
+    assert.deepEqual(uris(), [undefined, ['a:1', 'a:2', 'a:3'], ['a:1'], ['a:1', 'a:2'], ['a:1', 'a:3']]);
+  });
+
+  it('loses what a backend agreed to once and refuses when it comes back, and nothing else', async () => {
+    const { changes, clock, transport, acknowledge, subscribe, uris } = await stream();
+    const subscribed = ['a:1', 'a:2'].map(uri => subscribe(uri));
+    changes.open();
+    acknowledge();
+    acknowledge();
+    await Promise.all(subscribed.map(({ done }) => done));
+    transport.say({ id: 2, result: {} });
+    await turn();
+    clock.advance(60_000);
+    transport.say({ id: 3, error: { ...NO_SUCH, data: { uri: 'a:1' } } });
+    await turn();
+    acknowledge();
+    assert.deepEqual(uris().at(-1), ['a:2']);
+  });
+
+  it('does not cover what its acknowledgement leaves out, which who has subscribed is told', async () => {
+    const { changes, acknowledge, subscribe } = await stream();
+    changes.open();
+    acknowledge();
+    const subscribed = subscribe('a:1');
+    acknowledge({ toolsListChanged: true });
+    const reply = await subscribed.done;
+    assert.equal(reply.kind === 'error' && reply.error.code, -32602);
+    const again = subscribe('a:1');
+    acknowledge({ resourceSubscriptions: ['a:1'] });
+    assert.equal((await again.done).kind, 'result');
+  });
+
+  for (const status of [400, 404, 405])
+    it(`is not asked for again where it is answered ${status}, which is told`, async () => {
+      const { changes, clock, transport, told, listens, subscribe } = await stream();
+      transport.broken = httpError(status);
+      changes.open();
+      await turn();
+      clock.advance(600_000);
+      assert.deepEqual(told, [
+        `it does not tell of changes (subscriptions/listen: the server answered HTTP ${status})`,
+      ]);
+      assert.equal((await subscribe('a:1').done).kind, 'error');
+      assert.equal(listens().length, 0);
+    });
+
+  for (const status of [429, 500, 503])
+    it(`is asked for again where it is answered ${status}, and who has subscribed waits for it`, async () => {
+      const { changes, clock, transport, acknowledge, told, subscribe } = await stream();
+      transport.broken = httpError(status);
+      changes.open();
+      const subscribed = subscribe('a:1');
+      await turn();
+      assert.match(told.join(), /^changes may go unseen for a while/);
+      transport.broken = undefined;
+      clock.advance(60_000);
+      acknowledge();
+      assert.equal((await subscribed.done).kind, 'result');
+    });
 
   it('that is never agreed to holds nobody longer than they want to wait', async () => {
     const { changes, subscribe, ended } = await stream();
