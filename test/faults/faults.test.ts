@@ -280,15 +280,20 @@ describe('A server over HTTP that', () => {
     assert.match(textOf(await scene.client.callTool('faulty__look', { label: 'again' })), /^again/);
   });
 
-  test('resets the connection within an answer is asked again, if that is harmless', async t => {
+  test('resets the connection within an answer is asked again, if that is harmless, and no other call ends', async t => {
     const ledger = new Ledger(t);
-    const scene = await beside(t, await faultyHttp(t, '--ledger', ledger.file));
+    const scene = await beside(t, await faultyHttp(t, '--ledger', ledger.file, '--wait', '1000'));
     await scene.gateway.reaches('faulty', 'ready');
+    const other = scene.client.callTool('faulty__act', { label: 'other' });
+    await eventually('the other call', () => ledger.entries.length === 1);
     assert.match(
       failureOf(await scene.client.callTool('faulty__reset')),
       /^No backend could run "faulty__reset" \(faulty: /,
     );
     assert.equal(ledger.entries.filter(({ label }) => label === 'reset').length, 3);
+    const { circuit, restarts } = scene.gateway.backend('faulty');
+    assert.deepEqual([circuit, restarts], [{ kind: 'closed', failures: 3 }, 0]);
+    assert.match(textOf(await other), /^other/);
     assert.match(textOf(await scene.client.callTool('faulty__look', { label: 'still there' })), /^still/);
     await assertWell(scene);
   });

@@ -1,4 +1,4 @@
-import { type Deferred, deferred } from '../base/async.ts';
+import { type Deferred, deferred, NEVER } from '../base/async.ts';
 import type { Disposable } from '../base/disposable.ts';
 import type { Era } from '../base/envelope.ts';
 import { messageOf } from '../base/errors.ts';
@@ -243,7 +243,7 @@ export class Backend {
     this.stats.begin();
     this.announce();
     const found = await this.connectionFor(options.caller, options.signal);
-    const outcome: Outcome = found.ok
+    let outcome: Outcome = found.ok
       ? await found.value.request(method, params, {
           ...this.timeouts(method),
           headers: this.headersFor(method, params),
@@ -252,6 +252,8 @@ export class Backend {
       : options.signal.aborted
         ? { kind: 'cancelled' }
         : { kind: 'failed', sent: false, failure: found.failure };
+    if (found.ok && found.value.isOpen && outcome.kind === 'failed' && outcome.failure.code === 'closed')
+      outcome = { ...outcome, failure: await this.whyCut(found.value, outcome.failure) };
     this.stats.end();
     if (outcome.kind === 'answered') {
       this.standing.note(method, params, this.isShared ? undefined : options.caller.sessionId);
@@ -482,11 +484,21 @@ export class Backend {
     this.standing.renew(connection, undefined);
   }
 
+  /**
+   * The answer to one request was cut off: whether the server is gone with it, a ping finds out. That it answers a ping says
+   * nothing for a backend that cuts its answers.
+   */
+  private async whyCut(connection: Connection, failure: Failure): Promise<Failure> {
+    const timeoutMs = this.config.health_check.timeout_seconds * 1000;
+    const ping = await connection.request('ping', undefined, { signal: NEVER, quietMs: timeoutMs, maxMs: timeoutMs });
+    if (ping.kind === 'failed' && connection.isOpen) this.failed(connection, HEALTH_CHECK, ping.failure);
+    if (ping.kind === 'failed' && isLoss(ping.failure, HEALTH_CHECK)) return ping.failure;
+    return connection.isOpen ? { ...failure, code: 'cut' } : failure;
+  }
+
   /** A request was not answered. What is lost with it is connected anew. */
   private failed(connection: Connection | undefined, what: string, failure: Failure): void {
-    // A check that is cut off says that more than one stream was.
-    const isCutCheck = failure.code === 'closed' && what === HEALTH_CHECK;
-    const isLost = failure.code === 'session-lost' || failure.code === 'unreachable' || isCutCheck;
+    const isLost = isLoss(failure, what);
     // The end of a connection counts once, however many requests were on it.
     const isOfOneClient = !this.isShared && connection !== this.connection;
     const isCounted = connection && (connection.end !== undefined || (isLost && !isOfOneClient));
@@ -499,8 +511,6 @@ export class Backend {
       return;
     }
     if (isLost) this.lose(connection, failure);
-    // One stream was cut: whether the server is gone with it, a ping finds out.
-    else if (failure.code === 'closed' && !connection.end) void this.check();
   }
 
   /** Reacts to the end of a connection, unless another has taken its place. */
@@ -602,6 +612,11 @@ export class Backend {
       },
     });
   }
+}
+
+/** Whether a connection is of no use any more. A check that is cut off says that more than one stream was. */
+function isLoss({ code }: Failure, what: string): boolean {
+  return code === 'session-lost' || code === 'unreachable' || (code === 'closed' && what === HEALTH_CHECK);
 }
 
 /** What a connection was made with: a change of anything else leaves it alone. */

@@ -152,6 +152,11 @@ export class Connection {
     return connection;
   }
 
+  /** Whether requests can be sent. */
+  get isOpen(): boolean {
+    return this.open;
+  }
+
   /** Why it ended by itself; undefined while it lives, and after `close`. */
   get end(): Failure | undefined {
     return this.ending;

@@ -13,6 +13,7 @@ export interface Failure {
     | 'refused' // another HTTP 4xx: the server is there, and does not take this
     | 'http' // any other HTTP status
     | 'protocol' // something that is not MCP
+    | 'cut' // what the answer was to come on ended, and the backend is still there
     | 'closed'; // the connection ended, or was ended by us
   readonly message: string;
 }

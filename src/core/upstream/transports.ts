@@ -61,7 +61,10 @@ export function failureOf(error: unknown, transport: Transport): Failure {
   if (error instanceof SessionLostError) return { code: 'session-lost', message: error.message };
   if (error instanceof HttpError) return { code: codeOfStatus(error.status), message: error.message };
   const cause = systemCodeOf(error);
-  if (cause) return { code: 'unreachable', message: `no connection: ${cause.message}` };
+  if (cause && NO_CONNECTION.has(cause.code))
+    return { code: 'unreachable', message: `no connection: ${cause.message}` };
+  // It was there a moment ago, and may still be.
+  if (cause) return { code: 'closed', message: `the connection broke: ${cause.message}` };
   if (error === undefined) return { code: 'closed', message: 'the connection ended' };
   return { code: 'protocol', message: reasonOf(error) };
 }

@@ -383,11 +383,25 @@ describe('A request', () => {
     });
   }
 
-  test('fails as unreachable when the server hangs up', async t => {
-    const url = await http(t, (_, response) => response.destroy());
-    const outcome = await call((await connected(t, { url })).connection);
-    assert.equal(outcome.kind === 'failed' && outcome.sent && outcome.failure.code, 'unreachable');
-  });
+  for (const [when, hangUp] of [
+    ['before the answer', (response: ServerResponse) => response.destroy()],
+    ['within it', (response: ServerResponse) => response.write('{', () => response.destroy())],
+  ] as const)
+    test(`fails as cut off when the server hangs up ${when}, and no other request does`, async t => {
+      const responses: ServerResponse[] = [];
+      const url = await http(t, (_, response) => {
+        response.setHeader('content-type', 'application/json');
+        if (responses.push(response) > 1) hangUp(response);
+      });
+      const { connection, ends } = await connected(t, { url });
+      const other = call(connection);
+      await eventually('the first call', () => responses.length > 0);
+      const outcome = await call(connection);
+      assert.equal(outcome.kind === 'failed' && outcome.sent && outcome.failure.code, 'closed');
+      responses[0]?.end(JSON.stringify({ jsonrpc: '2.0', id: 3, result: {} }));
+      assert.equal((await other).kind, 'answered');
+      assert.deepEqual(ends, []);
+    });
 
   test('tells the status of an HTTP error, and when to come again', async t => {
     const url = await http(t, (_, response) => response.writeHead(503, { 'retry-after': '30' }).end('busy'));
