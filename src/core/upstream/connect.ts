@@ -53,7 +53,7 @@ export async function connect(
   const startMs = config.start_timeout_seconds * 1000;
   const due = clock.now() + startMs;
   const timer = clock.schedule(startMs, () => abort.abort(TIMED_OUT));
-  let failure: Failure = STOPPED;
+  let failure: Failure | undefined;
   const handshake: HandshakeOptions = {
     protocol: config.protocol,
     knownEra: options.knownEra,
@@ -83,7 +83,8 @@ export async function connect(
       await connection.close();
       break;
     } catch (error) {
-      failure = failureOf(error, transport);
+      // That it is no older server either is no news.
+      if (!failure || !mayBeSse(error)) failure = failureOf(error, transport);
       await closeTransport(transport, clock);
       if (!mayBeSse(error)) break;
     }
@@ -94,7 +95,7 @@ export async function connect(
     const message = `did not answer within ${config.start_timeout_seconds} s of its start`;
     failure = { code: 'start-timeout', message };
   } else if (abort.signal.aborted) failure = STOPPED;
-  return { ok: false, failure };
+  return { ok: false, failure: failure ?? STOPPED };
 }
 
 const NOTHING_READ: ListsRead = { lists: {}, failures: new Map(), omissions: [], ttlMs: undefined };

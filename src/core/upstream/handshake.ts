@@ -45,8 +45,9 @@ export async function shakeHands(
     era === 'modern' ? discover(peer, options, signal) : initialize(peer, transport, options, signal);
   const reply = await greet(first);
   if (isIntroduction(reply)) return reply;
-  // A legacy server on HTTP refuses what comes without a session, before it looks at what that is.
-  const isRefused = reply.kind === 'error' || (first === 'modern' && reply.kind === 'unsent' && mayBeSse(reply.error));
+  // On HTTP a legacy server refuses what comes without a session, and a modern one what names no version in its headers,
+  // before they look at what that is.
+  const isRefused = reply.kind === 'error' || (reply.kind === 'unsent' && mayBeSse(reply.error));
   const other = isRefused && second ? await greet(second) : reply;
   if (isIntroduction(other)) return other;
   const method = (era: Era | undefined) => (era === 'modern' ? 'server/discover' : 'initialize');

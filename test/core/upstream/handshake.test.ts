@@ -7,10 +7,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { json } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
+import { isObject } from '../../../src/core/base/json.ts';
 import type { Message } from '../../support/bareClient.ts';
 import { fixtureCommand, fixturePath, httpFixture, startHttpFixture } from '../../support/fixtures.ts';
 import { startGateway, type TestGateway } from '../../support/gateway.ts';
 import { Ledger } from '../../support/ledger.ts';
+
+const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion';
 
 /** The echo fixture, with a ledger of its starts and of what it is sent. */
 function counted(t: TestContext, ...args: string[]) {
@@ -139,6 +142,40 @@ describe('The era of a backend is found', () => {
     await works(gateway);
   });
 
+  const refusal = (code: number, message: string, id?: null) => ({
+    jsonrpc: '2.0',
+    ...(id === null && { id }),
+    error: { code, message },
+  });
+  for (const [what, status, body] of [
+    ['400 and -32022 without its id', 400, refusal(-32022, 'Unsupported protocol version', null)],
+    ['400 and -32020 that bears no id', 400, refusal(-32020, 'Header mismatch')],
+    ['404 and -32601 without its id', 404, refusal(-32601, 'Method not found', null)],
+    ['400 alone', 400, undefined],
+  ] as const) {
+    test(`on HTTP, where a modern-only server refuses with ${what}`, async t => {
+      const { url, posts } = await modernOnly(t, status, body);
+      const gateway = await start(t, { url });
+      assert.equal(eraOf(gateway), 'modern');
+      assert.deepEqual(posts.slice(0, 2), ['initialize', 'server/discover']);
+    });
+  }
+
+  test('by no more than one question where a server wants a sign-in', async t => {
+    const posts: unknown[] = [];
+    const url = await answering(t, ({ method }, response) => {
+      posts.push(method);
+      response.writeHead(401).end();
+    });
+    assert.match(await failureOf(await start(t, { url })), /needs sign-in/);
+    assert.deepEqual(posts, ['initialize']);
+  });
+
+  test('for no server that refuses everything: the first refusal is told', async t => {
+    const url = await answering(t, (_, response) => response.writeHead(400).end());
+    assert.equal(await failureOf(await start(t, { url })), 'the server answered HTTP 400');
+  });
+
   for (const status of [404, 405])
     test(`on HTTP, and a server of the oldest kind that answers ${status} and a page is still reached`, async t => {
       const gateway = await start(t, { url: await oldest(t, status) });
@@ -260,6 +297,23 @@ describe('A backend that speaks only versions that are not known here', () => {
     assert.match(await failureOf(await start(t, { url, type: 'http' })), /2031-01-01/);
   });
 });
+
+/** A modern server that looks at the version first, and the methods that were posted. */
+async function modernOnly(t: TestContext, status: number, refusal: unknown) {
+  const posts: unknown[] = [];
+  const url = await answering(t, ({ id, method, params }, response) => {
+    posts.push(method);
+    const isModern = isObject(params?._meta) && VERSION_KEY in params._meta;
+    const results: Record<string, unknown> = {
+      'server/discover': { supportedVersions: ['2026-07-28'], capabilities: { tools: {} } },
+      'tools/list': { tools: [] },
+    };
+    const answer = isModern ? { jsonrpc: '2.0', id, result: results[method ?? ''] } : refusal;
+    response.writeHead(isModern ? 200 : status, { 'content-type': 'application/json' });
+    response.end(answer && JSON.stringify(answer));
+  });
+  return { url, posts };
+}
 
 /** A server of the 2024 revision: HTTP+SSE only. What is posted to its stream's address is answered with a page. */
 async function oldest(t: TestContext, status: number): Promise<string> {
