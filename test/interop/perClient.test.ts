@@ -151,7 +151,8 @@ describe('What a backend is offered', () => {
 
   test('on a shared connection is what some client may be able to do', async t => {
     const [first, ...others] = await offers(t, 'shared');
-    assert.partialDeepStrictEqual(first, { sampling: {}, elicitation: { form: {}, url: {} }, roots: {} });
+    const sampling = { tools: {}, context: {} };
+    assert.partialDeepStrictEqual(first, { sampling, elicitation: { form: {}, url: {} }, roots: {} });
     for (const other of others) assert.deepEqual(other, first);
   });
 });

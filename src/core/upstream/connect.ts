@@ -17,7 +17,7 @@ export interface ConnectOptions extends LaunchContext, Pick<HandshakeOptions, 'c
 /** A shared connection is made before any client is there, and a server that was not offered something never asks for it. */
 const EVERYTHING = {
   roots: { listChanged: true },
-  sampling: {},
+  sampling: { tools: {}, context: {} },
   elicitation: { form: {}, url: {} },
   extensions: { 'io.modelcontextprotocol/ui': { mimeTypes: ['text/html;profile=mcp-app'] } },
 };
