@@ -1,7 +1,7 @@
 import { type Deferred, deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
-import { enveloped, type Implementation } from '../base/envelope.ts';
+import { type ClientProfile, enveloped } from '../base/envelope.ts';
 import { reasonOf } from '../base/errors.ts';
 import { asText, isObject } from '../base/json.ts';
 import type { Params, Peer, Reply, RpcError } from '../base/peer.ts';
@@ -14,7 +14,8 @@ export const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged';
 
 export interface ChangeStreamPorts {
   readonly clock: Clock;
-  readonly clientInfo: Implementation;
+  /** Who the backend is told that listens. */
+  readonly client: Omit<ClientProfile, 'era'>;
   /** HTTP: giving up is told by closing the stream. */
   readonly endsByStream: boolean;
   /** Changes may have gone unseen: the stream was open, broke, and is open again. */
@@ -131,7 +132,7 @@ export class ChangeStream implements Disposable {
   }
 
   private async listen({ abort, added }: Opening): Promise<void> {
-    const { clientInfo, endsByStream } = this.ports;
+    const { client, endsByStream } = this.ports;
     const uris = [...this.agreed, ...added];
     const notifications = {
       toolsListChanged: true,
@@ -139,7 +140,7 @@ export class ChangeStream implements Disposable {
       resourcesListChanged: true,
       ...(uris.length > 0 && { resourceSubscriptions: uris }),
     };
-    const params = enveloped({ notifications }, { info: clientInfo, capabilities: {}, logLevel: undefined });
+    const params = enveloped({ notifications }, client);
     const reply = await this.peer.request('subscriptions/listen', params, { signal: abort.signal, endsByStream });
     if (!abort.signal.aborted) this.ended(abort, reply);
   }

@@ -98,7 +98,8 @@ const CUT: Failure = { code: 'closed', message: 'the connection ended before the
 export class Connection {
   private readonly peer: Peer;
   private readonly transport: Transport;
-  private readonly clientInfo: Implementation;
+  /** Who asks where no client does. */
+  private readonly ourselves: Omit<ClientProfile, 'era'> & { readonly info: Implementation };
   private readonly clock: Clock;
   private readonly ports: ConnectionPorts;
   /** Those that are in flight, and for a while those that were given up, with the ids of the messages that each is made of. */
@@ -112,9 +113,14 @@ export class Connection {
   private ending: Failure | undefined;
   private silentUntil = 0;
 
-  private constructor(transport: Transport, clientInfo: Implementation, clock: Clock, ports: ConnectionPorts) {
+  private constructor(
+    transport: Transport,
+    { clientInfo, capabilities }: Pick<HandshakeOptions, 'clientInfo' | 'capabilities'>,
+    clock: Clock,
+    ports: ConnectionPorts,
+  ) {
     this.transport = transport;
-    this.clientInfo = clientInfo;
+    this.ourselves = { info: clientInfo, capabilities, logLevel: undefined };
     this.clock = clock;
     this.ports = ports;
     this.peer = new Peer(transport, {
@@ -139,7 +145,7 @@ export class Connection {
     ports: ConnectionPorts,
     signal: AbortSignal,
   ): Promise<Connection> {
-    const connection = new Connection(transport, handshake.clientInfo, clock, ports);
+    const connection = new Connection(transport, handshake, clock, ports);
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
@@ -226,13 +232,14 @@ export class Connection {
     onId: (id: RequestId) => void,
     call: CallInFlight | undefined,
   ): Promise<Reply> {
-    const client = caller?.client ?? { info: undefined, capabilities: {}, logLevel: undefined };
+    // What is asked for no client, such as the lists, may be of use to any that this connection is for.
+    const client = caller?.client ?? this.ourselves;
     // A client of the legacy era that names no level leaves it to the server, which in the modern one may say nothing then.
     const logLevel = client.logLevel ?? (caller?.client.era === 'legacy' ? USUAL_LOG_LEVEL : undefined);
     const ask = (also: Params = {}) =>
       this.peer.request(
         modernMethod(method),
-        enveloped({ ...params, ...also }, { ...client, logLevel, info: client.info ?? this.clientInfo }),
+        enveloped({ ...params, ...also }, { ...client, logLevel, info: client.info ?? this.ourselves.info }),
         {
           signal,
           headers,
@@ -269,7 +276,7 @@ export class Connection {
     if (!told) return;
     const changes = new ChangeStream(this.peer, {
       clock: this.clock,
-      clientInfo: this.clientInfo,
+      client: this.ourselves,
       endsByStream: this.endsByStream,
       onGap: () => {
         for (const kind of ALL_LISTS) this.ports.onNotification(changeOf(kind), undefined, []);

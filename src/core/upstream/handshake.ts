@@ -21,7 +21,10 @@ export interface HandshakeOptions {
   readonly knownEra: Era | undefined;
   /** What the backend is told of us. */
   readonly clientInfo: Implementation;
-  /** What the backend is told that its client can do. In the modern era it is told so with each request instead. */
+  /**
+   * What the backend is told that its client can do. In the modern era it is told so with each request instead: with those
+   * of a client what that one can do, with all others this.
+   */
   readonly capabilities: Readonly<Record<string, unknown>>;
 }
 
@@ -77,10 +80,10 @@ async function initialize(
 
 async function discover(
   peer: Peer,
-  { clientInfo }: HandshakeOptions,
+  { clientInfo, capabilities }: HandshakeOptions,
   signal: AbortSignal,
 ): Promise<Introduction | Reply> {
-  const params = enveloped(undefined, { info: clientInfo, capabilities: {}, logLevel: undefined });
+  const params = enveloped(undefined, { info: clientInfo, capabilities, logLevel: undefined });
   const reply = await ask(peer, 'server/discover', params, signal);
   if (reply.kind !== 'result') return reply;
   const { supportedVersions } = reply.result;

@@ -31,7 +31,7 @@ async function stream({ endsByStream = false } = {}) {
   });
   const changes = new ChangeStream(peer, {
     clock,
-    clientInfo: { name: 'switchyard', version: '0' },
+    client: { info: { name: 'switchyard', version: '0' }, capabilities: {}, logLevel: undefined },
     endsByStream,
     onGap: () => told.push('gap'),
     isLost: error => {

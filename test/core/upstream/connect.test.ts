@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { systemClock } from '../../../src/core/base/clock.ts';
 import { parseConfig } from '../../../src/core/config/load.ts';
 import type { BackendConfig } from '../../../src/core/config/schema.ts';
@@ -254,6 +255,29 @@ describe('Connecting', () => {
     });
     const { connection } = await connected(t, { url, type: 'sse' });
     assert.deepEqual(await call(connection, { answer: { result: {} } }), { kind: 'answered', result: {} });
+  });
+
+  test('tells a modern server with all that is asked for no client what some client may be able to do', async t => {
+    const told = new Map<unknown, unknown>();
+    const url = await listen(t, async (request, response) => {
+      const { id, method, params } = (await json(request)) as Message;
+      const capabilities = params?._meta?.['io.modelcontextprotocol/clientCapabilities'];
+      told.set(method, capabilities);
+      const results: Record<string, unknown> = {
+        'server/discover': { supportedVersions: ['2026-07-28'], capabilities: { tools: { listChanged: true } } },
+        'tools/list': { tools: [TOOL] },
+      };
+      response.writeHead(method && results[method] ? 200 : 404, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, result: method && results[method] }));
+    });
+    await connected(t, { url, protocol: 'modern' });
+    await eventually('the wish to hear of changes', () => told.has('subscriptions/listen'));
+    const [first, ...others] = told.values();
+    assert.partialDeepStrictEqual(first, {
+      elicitation: { form: {} },
+      extensions: { 'io.modelcontextprotocol/ui': {} },
+    });
+    assert.deepEqual([others.length, others.every(other => isDeepStrictEqual(other, first))], [2, true]);
   });
 
   test('knows a child while it lives', async t => {
