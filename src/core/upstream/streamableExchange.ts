@@ -1,6 +1,7 @@
 import type { RequestId } from '@modelcontextprotocol/client';
 import { deferred } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Disposable } from '../base/disposable.ts';
 
 /** A message of ours, or the wait for what belongs to none, over all the HTTP exchanges that it takes. */
 export class Exchange {
@@ -18,6 +19,7 @@ export class Exchange {
   private abort = new AbortController();
   private isOver = false;
   private wake = () => {};
+  private ending: Disposable | undefined;
 
   constructor(isWanted: boolean, id?: RequestId, onStreamEnd?: () => void) {
     this.isWanted = isWanted;
@@ -45,8 +47,20 @@ export class Exchange {
     timer.dispose();
   }
 
+  /** Breaks off its stream in so many milliseconds. */
+  breakIn(ms: number, clock: Clock): void {
+    this.ending?.dispose();
+    this.ending = clock.schedule(ms, () => this.abort.abort());
+  }
+
+  /** It does nothing any more. */
+  settle(): void {
+    this.ending?.dispose();
+  }
+
   /** Breaks off whatever it does. */
   end(): void {
+    this.settle();
     this.isOver = true;
     this.isWanted = false;
     this.abort.abort();

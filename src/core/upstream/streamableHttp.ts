@@ -29,6 +29,8 @@ const AGAIN = { initialMs: 1000, multiplier: 2, maxMs: 60_000, jitter: 0.2 };
 const MIN_PAUSE_MS = 50;
 /** A stream that was open for so long did not fail at once. */
 const STEADY_MS = 5000;
+/** After it was told that a request was given up, a server may have something to say on its stream for so long. */
+const LAST_WORDS_MS = 1000;
 /** How often in a row the stream of a request is asked for in vain. */
 const MAX_RESUMPTIONS = 5;
 /** 4xx that speak of who asks, whatever the session. */
@@ -77,7 +79,8 @@ export class StreamableHttpTransport implements Transport {
   async send(message: JSONRPCMessage, options: TransportSendOptions = {}): Promise<void> {
     if (this.isClosed) throw new Error('the connection is closed');
     const id = 'method' in message && 'id' in message ? message.id : undefined;
-    if ('method' in message && message.method === 'notifications/cancelled') this.forget(message.params?.requestId);
+    const givenUp = 'method' in message && message.method === 'notifications/cancelled' && message.params?.requestId;
+    if (givenUp) this.forget(givenUp);
     const exchange = new Exchange(id !== undefined, id, options.onRequestStreamEnd);
     const { requestSignal } = options;
     const cancel = () => exchange.end();
@@ -91,6 +94,9 @@ export class StreamableHttpTransport implements Transport {
     } catch (error) {
       end();
       throw error;
+    } finally {
+      // Many servers never end the stream of a request that they have given up.
+      if (givenUp) for (const each of this.exchangesOf(givenUp)) each.breakIn(LAST_WORDS_MS, this.clock);
     }
   }
 
@@ -125,6 +131,7 @@ export class StreamableHttpTransport implements Transport {
     this.exchanges.add(exchange);
     return () => {
       this.exchanges.delete(exchange);
+      exchange.settle();
       onEnd?.();
     };
   }
@@ -281,10 +288,12 @@ export class StreamableHttpTransport implements Transport {
 
   /** A request is answered, on whatever stream, or given up: its own stream is not taken up again. */
   private forget(id: unknown): void {
-    for (const exchange of this.exchanges) {
-      // Some servers give a number back as a string.
-      if (exchange.id !== undefined && String(exchange.id) === String(id)) exchange.isWanted = false;
-    }
+    for (const exchange of this.exchangesOf(id)) exchange.isWanted = false;
+  }
+
+  private exchangesOf(id: unknown): Exchange[] {
+    // Some servers give a number back as a string.
+    return [...this.exchanges].filter(exchange => exchange.id !== undefined && String(exchange.id) === String(id));
   }
 
   private fetch(

@@ -592,6 +592,50 @@ describe('What is broken off', () => {
     await assert.rejects(ask(2, 'tools/call', {}, { requestSignal: abort.signal }), { name: 'AbortError' });
   });
 
+  test('by notifications/cancelled is heard out for a moment, and then its HTTP request ends', async t => {
+    const clock = new FakeClock();
+    const open = new Map<number, ServerResponse>();
+    const { transport, ask, messages, errors } = await start(
+      t,
+      (response, { body }) => {
+        if (body.method === 'tools/call') {
+          open.set(
+            body.id,
+            response.on('close', () => open.delete(body.id)),
+          );
+          streaming(response, ': open\n\n');
+        } else response.writeHead(202).end();
+      },
+      { clock },
+    );
+    await ask(1);
+    await ask(2);
+    await transport.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+    open.get(1)?.write(event({ jsonrpc: '2.0', method: 'last words' }));
+    await eventually('the last words', () => messages.length === 1);
+    clock.advance(1000);
+    await eventually('the end of the HTTP request', () => open.size === 1);
+    assert.deepEqual([[...open.keys()], errors, clock.pending], [[2], [], 0]);
+  });
+
+  test('by notifications/cancelled leaves no timer where the server ends the stream by itself', async t => {
+    const clock = new FakeClock();
+    let stream: ServerResponse | undefined;
+    const { transport, ask, ends } = await start(
+      t,
+      (response, { body }) => {
+        if (body.method === 'tools/call') stream = streaming(response, ': open\n\n');
+        else response.writeHead(202).end();
+      },
+      { clock },
+    );
+    await ask(1);
+    await transport.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+    stream?.end();
+    await eventually('the end', () => ends.length === 1);
+    await eventually('the end of the timer', () => clock.pending === 0);
+  });
+
   test('by the end of the transport ends everything, in whatever state it is', async t => {
     const clock = new FakeClock();
     const open = new Set<ServerResponse>();
