@@ -22,6 +22,7 @@ import { type HandshakeOptions, type Introduction, shakeHands } from './handshak
 import { fulfil } from './inputRequests.ts';
 import { ALL_LISTS, changeOf } from './lists.ts';
 import type { Failure, Outcome } from './outcome.ts';
+import { StreamableHttpTransport } from './streamableHttp.ts';
 import { certainlyNotSent, failureOf } from './transports.ts';
 
 /** The client on whose behalf a request is made, as a connection needs it. */
@@ -120,6 +121,7 @@ export class Connection {
     ports: ConnectionPorts,
   ) {
     this.transport = transport;
+    if (transport instanceof StreamableHttpTransport) transport.ongap = () => this.changesMissed();
     this.ourselves = { info: clientInfo, capabilities, logLevel: undefined };
     this.clock = clock;
     this.ports = ports;
@@ -278,9 +280,7 @@ export class Connection {
       clock: this.clock,
       client: this.ourselves,
       endsByStream: this.endsByStream,
-      onGap: () => {
-        for (const kind of ALL_LISTS) this.ports.onNotification(changeOf(kind), undefined, []);
-      },
+      onGap: () => this.changesMissed(),
       isLost: error => {
         const failure = failureOf(error, this.transport);
         if (failure.code === 'unreachable') this.endWith(failure);
@@ -290,6 +290,11 @@ export class Connection {
     });
     this.changes = changes;
     changes.open();
+  }
+
+  /** Any list may have changed without our being told. */
+  private changesMissed(): void {
+    for (const kind of ALL_LISTS) this.ports.onNotification(changeOf(kind), undefined, []);
   }
 
   private leave(call: CallInFlight, reply: Reply): void {

@@ -44,6 +44,8 @@ export class StreamableHttpTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage, origin?: MessageOrigin) => void;
+  /** The stream that belongs to no request is open again: what it would have said meanwhile may be lost. */
+  ongap?: () => void;
   private readonly url: URL;
   private readonly headers: Readonly<Record<string, string>>;
   private readonly clock: Clock;
@@ -227,6 +229,7 @@ export class StreamableHttpTransport implements Transport {
       const response = await this.fetch('GET', headers, exchange);
       const { ok, status, body } = response;
       if (ok && mediaTypeOf(response) === EVENTS_TYPE) {
+        if (exchange.id === undefined && exchange.wasOpen) this.ongap?.();
         exchange.wasOpen = true;
         return response;
       }

@@ -40,10 +40,11 @@ function config(entry: Record<string, unknown>): BackendConfig {
 async function attempt(t: TestContext, entry: Record<string, unknown>, signal = NEVER, environment = process.env) {
   const troubles: string[] = [];
   const ends: Failure[] = [];
+  const notifications: string[] = [];
   const children = new Set<StdioTransport>();
   const options = { defaultCwd: process.cwd(), environment, clock: systemClock, onLine: () => {} };
   const ports = {
-    onNotification: () => {},
+    onNotification: (method: string) => notifications.push(method),
     onRequest: () => Promise.reject(new Error('nobody is asked')),
     onEnd: (failure: Failure) => ends.push(failure),
     onTrouble: (line: string) => troubles.push(line),
@@ -55,7 +56,7 @@ async function attempt(t: TestContext, entry: Record<string, unknown>, signal = 
     signal,
   );
   if (attempted.ok) t.after(() => attempted.value.connection.close());
-  return { attempted, troubles, ends, children };
+  return { attempted, troubles, ends, notifications, children };
 }
 
 async function connected(t: TestContext, entry: Record<string, unknown>) {
@@ -459,6 +460,26 @@ describe('A connection', () => {
     assert.equal(outcome.kind === 'failed' && outcome.failure.code, 'closed');
     assert.deepEqual(ends, [connection.end]);
     assert.equal(streams.length, 1);
+  });
+
+  test('takes every list for changed when the stream that belongs to no request has broken and is open again', async t => {
+    const streams: ServerResponse[] = [];
+    const url = await listen(t, async (request, response) => {
+      if (request.method === 'GET') {
+        streams.push(response.writeHead(200, { 'content-type': 'text/event-stream' }));
+        return response.write('retry: 10\n\n');
+      }
+      const message = (await json(request)) as Message;
+      if (message.id === undefined) return response.writeHead(202).end();
+      response.writeHead(200, { 'content-type': 'application/json' });
+      return response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, result: resultOf(message) }));
+    });
+    const { notifications } = await connected(t, { url });
+    await eventually('the stream', () => streams.length === 1);
+    assert.equal(notifications.length, 0);
+    streams[0]?.end();
+    await eventually('the gap', () => notifications.includes('notifications/tools/list_changed'));
+    assert.equal(streams.length, 2);
   });
 
   test('ends with a child that lives but has closed its stdin', async t => {

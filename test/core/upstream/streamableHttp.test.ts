@@ -556,6 +556,29 @@ describe('The stream that belongs to no request', () => {
     assert.deepEqual(scene.errors, []);
   });
 
+  test('tells of a gap when it is open again, and not before', async t => {
+    const clock = new FakeClock();
+    const scene = await start(
+      t,
+      accepting(response => streaming(response, event({ jsonrpc: '2.0', method: 'n' })).end()),
+      { clock },
+    );
+    let gaps = 0;
+    scene.transport.ongap = () => {
+      gaps += 1;
+    };
+    await scene.transport.send(INITIALIZED);
+    await eventually('the first end', () => clock.pending === 1);
+    scene.handle = response => response.writeHead(503).end();
+    clock.advance(60_000);
+    await eventually('the refusal', () => scene.requests.length === 3 && clock.pending === 1);
+    assert.equal(gaps, 0);
+    scene.handle = response => void streaming(response, event({ jsonrpc: '2.0', method: 'n' }));
+    clock.advance(60_000);
+    await eventually('the second message', () => scene.messages.length === 2);
+    assert.equal(gaps, 1);
+  });
+
   test('is waited for longer and longer while it fails', async t => {
     const clock = new FakeClock();
     const { transport, requests } = await start(
