@@ -1,13 +1,13 @@
 // Streamable HTTP to one server (MCP "Transports", 2025-11-25 and 2026-07-28), behind the SDK's `Transport`.
 // Of our own because the SDK's validates every message and drops what it does not know, does not tell on whose stream one
 // came, and is most of what a call would cost. On `fetch`, because that is what the editor sends through its proxy.
-import type { JSONRPCMessage, RequestId, Transport, TransportSendOptions } from '@modelcontextprotocol/client';
+import type { JSONRPCMessage, Transport, TransportSendOptions } from '@modelcontextprotocol/client';
 import type { Clock } from '../base/clock.ts';
 import { versionIn } from '../base/envelope.ts';
 import { messageOf, reasonOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { encodedHeader, namedBy } from '../base/paramHeaders.ts';
-import type { MessageOrigin, RpcError } from '../base/peer.ts';
+import type { MessageOrigin, Params } from '../base/peer.ts';
 import { METHOD_NOT_FOUND } from '../base/rpcErrors.ts';
 import { Backoff } from '../health/backoff.ts';
 import {
@@ -148,9 +148,9 @@ export class StreamableHttpTransport implements Transport {
     if (isInitialize) this.session = undefined;
     const response = await this.fetch('POST', headersOf(message, ownHeaders), exchange, JSON.stringify(message));
     if (!response.ok) {
-      const refusal = await refusalIn(response, message);
+      const refusal = await refusalIn(response);
       if (await this.isSessionLost(response.status, refusal, message)) throw new SessionLostError(response.status);
-      if (refusal === undefined) throw new HttpError(response);
+      if (!refusal || !isAnswer(refusal, message)) throw new HttpError(response);
       this.receive(refusal, exchange);
       return undefined;
     }
@@ -175,14 +175,14 @@ export class StreamableHttpTransport implements Transport {
   private async isSessionLost(status: number, refusal: Refusal | undefined, message: JSONRPCMessage): Promise<boolean> {
     if (this.session === undefined || !('method' in message && 'id' in message)) return false;
     if (status < 400 || !isFinal(status) || UNWELCOME.has(status)) return false;
-    if (status === 404 && !refusal) return true;
     // Who does not know pings has looked at what was asked.
     if (message.method === 'ping') return refusal?.error.code !== METHOD_NOT_FOUND;
+    if (status === 404 && !isAnswer(refusal, message)) return true;
     const exchange = new Exchange(false);
     const end = this.begin(exchange);
     try {
       const response = await this.fetch('POST', headersOf(SESSION_CHECK), exchange, JSON.stringify(SESSION_CHECK));
-      const refusal = response.ok ? await response.body?.cancel() : await refusalIn(response, SESSION_CHECK);
+      const refusal = response.ok ? await response.body?.cancel() : await refusalIn(response);
       return await this.isSessionLost(response.status, refusal ?? undefined, SESSION_CHECK);
     } catch {
       // Whether the server can be reached is found out, and told, by requests.
@@ -347,28 +347,29 @@ function modernHeaders(message: JSONRPCMessage): Record<string, string> {
   };
 }
 
-/** A JSON-RPC error, with the id of what it answers. */
+/** A JSON-RPC error, with the id of what it answers, if that is told. */
 interface Refusal {
-  readonly id: RequestId;
-  readonly error: RpcError;
+  readonly id?: unknown;
+  readonly error: Params;
 }
 
-/**
- * The JSON-RPC error in the body of an HTTP 4xx, if it answers the request: it says more than the status. That of a 401 is
- * about who asks.
- */
-async function refusalIn(response: Response, sent: JSONRPCMessage): Promise<Refusal | undefined> {
+/** The JSON-RPC error in the body of an HTTP 4xx; that of a 401 is about who asks. */
+async function refusalIn(response: Response): Promise<Refusal | undefined> {
   // Where the body breaks off, or is not JSON, the status is all there is.
   const body = await textOf(response).catch(() => '');
   const { status } = response;
-  if (status < 400 || status >= 500 || status === 401 || !('method' in sent && 'id' in sent)) return undefined;
+  if (status < 400 || status >= 500 || status === 401) return undefined;
   try {
     const answer: unknown = JSON.parse(body);
-    const isAnswer = isObject(answer) && answer.id === sent.id && isObject(answer.error);
-    return isAnswer ? (answer as unknown as Refusal) : undefined;
+    return isObject(answer) && isObject(answer.error) ? { ...answer, error: answer.error } : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Whether it says more of a request than the HTTP status does. */
+function isAnswer(refusal: Refusal | undefined, sent: JSONRPCMessage): boolean {
+  return refusal !== undefined && 'method' in sent && 'id' in sent && refusal.id === sent.id;
 }
 
 function mediaTypeOf({ headers }: Response): string {

@@ -344,6 +344,7 @@ describe('A request of a session', () => {
     ['answered', (response, { body }) => json(response, result(body.id))],
     ['answered on a stream', (response, { body }) => streaming(response, event(result(body.id)))],
     ['not known', (response, { body }) => json(response, error(body.id, -32601), {}, 404)],
+    ['not known, and told without its id', response => json(response, error(null, -32601), {}, 400)],
     ['one too many', response => response.writeHead(429).end()],
     ['not answered', response => response.destroy()],
   ] as readonly (readonly [string, Handler])[])
