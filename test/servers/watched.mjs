@@ -1,5 +1,5 @@
 // Resources that are subscribed to. `touch` tells of an update to whoever has subscribed, `touchAlways` also to those who have not, and
-// `subscriptions` says what is subscribed to now and all that was ever asked for.
+// `subscriptions` says what is subscribed to now and all that was ever asked for. Over HTTP the modern era refuses `watched://items/refused`.
 //   node watched.mjs [--port N]
 import { readFlags, serve } from './serve.mjs';
 
@@ -17,9 +17,21 @@ function touch({ uri }, { session }) {
   return { content: [] };
 }
 
+const REFUSED = 'watched://items/refused';
+
+function intercept({ id, method, params }, { response }) {
+  const isRefused = method === 'subscriptions/listen' && params.notifications.resourceSubscriptions?.includes(REFUSED);
+  if (!isRefused) return false;
+  response.writeHead(400, { 'content-type': 'application/json' });
+  const error = { code: -32602, message: 'This is not watched' };
+  response.end(JSON.stringify({ jsonrpc: '2.0', id, error }));
+  return true;
+}
+
 serve(
   {
     name: 'watched',
+    intercept,
     capabilities: { resources: { subscribe: true, listChanged: true } },
     tools: [
       {

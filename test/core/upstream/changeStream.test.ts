@@ -363,6 +363,25 @@ for (const transport of ['stdio', 'HTTP'] as const) {
   });
 }
 
+test('A modern backend that refuses to tell of one resource says so to who has subscribed, and tells of the others', async t => {
+  const url = await httpFixture(t, 'servers/watched.mjs', '--era', 'modern');
+  const gateway = await startGateway(t, { backends: [{ name: 'b', url }] });
+  await gateway.gateway.whenSettled();
+  const client = await listening(gateway.client());
+  const subscribe = (uri: string) => client.request('resources/subscribe', { uri });
+  const answers = await Promise.all(
+    ['watched://common', 'watched://items/refused', 'watched://other'].map(name => subscribe(name)),
+  );
+  assert.deepEqual(
+    answers.map(({ result, error }) => result ?? error),
+    [{}, { code: -32602, message: 'This is not watched' }, {}],
+  );
+  for (const uri of ['watched://common', 'watched://other']) {
+    await client.callTool('b__touchAlways', { uri });
+    await eventually(`the update of ${uri}`, () => client.received.some(({ params }) => params?.uri === uri));
+  }
+});
+
 test('A modern backend that was started anew tells of changes, and of what was subscribed to', async t => {
   const gateway = await startGateway(t, {
     backends: [{ name: 'b', ...fixtureCommand('servers/watched.mjs', '--era', 'modern') }],
