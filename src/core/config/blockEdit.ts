@@ -3,6 +3,7 @@ import { Document, isScalar, isSeq, visit } from 'yaml';
 import type { ListNode, MapEntry, MapNode } from './document.ts';
 import {
   eolOf,
+  firstOwnLine,
   indentAt,
   isBlankLine,
   type KeyAndValue,
@@ -35,7 +36,10 @@ export function fillBlock(text: string, { keySpan, value: empty }: MapEntry, con
   const column = columnOf(text, keySpan);
   const hasBrackets = empty.end > empty.start;
   const below = nextLine(text, hasBrackets ? empty.end : keySpan.end);
-  const added = insertLines(text, belowComments(text, below, column + 1), render(content, column + 2, 2));
+  const at = belowComments(text, below, column + 1);
+  const lines = render(content, column + 2, 2);
+  // Comments that were there before are not about it, so it does not touch them.
+  const added = insertLines(text, at, at > below ? ['', ...lines] : lines);
   const colon = text.indexOf(':', keySpan.end) + 1;
   return hasBrackets ? [{ start: colon, end: empty.end, text: '' }, added] : [added];
 }
@@ -47,7 +51,7 @@ export function appendTopKey(text: string, key: string, content: object): Splice
 
 /**
  * Takes out an item or key with the comments that are about it: those right above, and deeper ones right below.
- * @param holder the top key of the container, which keeps empty brackets when its last child goes
+ * @param holder the top key of the container, which keeps comments, or else empty brackets, when its last child goes
  */
 export function removeFromBlock(
   text: string,
@@ -66,12 +70,14 @@ export function removeFromBlock(
   }
   const previous = children[index - 1];
   let start = firstLine(text, child, previous);
-  if (previous && isBlankLine(text, start - 1)) start = lineStart(text, start - 1);
+  const isLast = children.length === 1 && holder !== undefined;
+  const hasCommentsAbove = isLast && text.slice(nextLine(text, holder.keySpan.end), start).trim() !== '';
+  if ((previous || hasCommentsAbove) && isBlankLine(text, start - 1)) start = lineStart(text, start - 1);
   const end = belowComments(text, below, column + 1);
   // A text that ended without a line end still does.
   if (end === text.length && !text.endsWith('\n')) start = Math.max(0, start - eolOf(text).length);
   const removed = { start, end, text: '' };
-  if (children.length > 1 || !holder) return [removed];
+  if (!isLast || hasCommentsAbove) return [removed];
   const colon = text.indexOf(':', holder.keySpan.end) + 1;
   return [{ start: colon, end: colon, text: container.kind === 'list' ? ' []' : ' {}' }, removed];
 }
@@ -102,14 +108,16 @@ const columnOf = (text: string, { start }: Span) => start - lineStart(text, star
 /** A block scalar's span goes past the end of its last line. */
 const lastCharacter = (text: string, { end }: Span) => (text[end - 1] === '\n' ? end - 1 : end);
 
-/** Where the lines of a child begin, with the comments right above that are not indented deeper. */
+/** Where the lines of a child begin, with the comments about it, which are not indented deeper. */
 function firstLine(text: string, child: Span, previous: Span | undefined): number {
   const limit = previous ? nextLine(text, lastCharacter(text, previous)) : 0;
-  let start = lineStart(text, child.start);
-  while (start > limit && isCommentLine(text, start - 1) && indentAt(text, start - 1).length <= columnOf(text, child)) {
-    start = lineStart(text, start - 1);
+  const line = lineStart(text, child.start);
+  const above: number[] = [];
+  for (let start = line; start > limit && isCommentLine(text, start - 1); [start = 0] = above) {
+    if (indentAt(text, start - 1).length > columnOf(text, child)) break;
+    above.unshift(lineStart(text, start - 1));
   }
-  return start;
+  return firstOwnLine(text, above, line);
 }
 
 /** The first line from `at` on that is not a comment of at least this indentation. */

@@ -3,7 +3,9 @@ import type { ListNode, MapNode } from './document.ts';
 import {
   endsLine,
   eolOf,
+  firstOwnLine,
   indentAt,
+  isBlankLine,
   type KeyAndValue,
   lineStart,
   nextLine,
@@ -43,8 +45,9 @@ export function appendToFlow(text: string, container: ListNode | MapNode, entrie
     .join(',');
   if (!last) {
     const comment = readGap(text, inner.start, inner.end).comments.at(-1);
+    // Comments that were there before are not about it, so it does not touch them.
     return comment
-      ? [{ start: comment.end, end: comment.end, text: added }]
+      ? [{ start: comment.end, end: comment.end, text: eol + added }]
       : [{ ...inner, text: added + eol + outer }];
   }
   const { comma, comments } = readGap(text, last.end, inner.end);
@@ -70,7 +73,9 @@ export function removeFromFlow(text: string, container: ListNode | MapNode, inde
   const comma = orphan === undefined ? [] : [{ start: orphan, end: orphan + 1, text: '' }];
   const tail = tailOf(text, child.end, after.comma, after.comments);
   if (startsLine(text, child.start) && endsLine(text, tail)) {
-    return [...comma, { start: firstLine(text, child, before.comments), end: nextLine(text, tail), text: '' }];
+    const first = firstLine(text, child, before.comments);
+    const start = children.length === 1 && isBlankLine(text, first - 1) ? lineStart(text, first - 1) : first;
+    return [...comma, { start, end: nextLine(text, tail), text: '' }];
   }
   if (next) {
     const end = after.comments.length === 0 ? next.start : (after.comma ?? child.end - 1) + 1;
@@ -97,14 +102,15 @@ function tailOf(text: string, end: number, comma: number | undefined, comments: 
   return tail;
 }
 
-/** Where the lines of a child begin, with the comments on the lines right above. */
+/** Where the lines of a child begin, with the comments about it, on the lines right above. */
 function firstLine(text: string, child: Span, comments: readonly Span[]): number {
-  let start = lineStart(text, child.start);
+  const line = lineStart(text, child.start);
+  const above: number[] = [];
   for (const comment of comments.toReversed()) {
-    const isRightAbove = nextLine(text, comment.end) === start && startsLine(text, comment.start);
-    if (isRightAbove) start = lineStart(text, comment.start);
+    if (nextLine(text, comment.end) !== (above[0] ?? line) || !startsLine(text, comment.start)) break;
+    above.unshift(lineStart(text, comment.start));
   }
-  return start;
+  return firstOwnLine(text, above, line);
 }
 
 /** One step of indentation, as the text has it. */

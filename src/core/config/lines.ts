@@ -72,3 +72,26 @@ export function readGap(text: string, start: number, end: number): Gap {
   }
   return { comma, comments };
 }
+
+/** What an entry begins with: `- name: x`, `- {`, `"name": …`, `name:`, `name: {`. */
+const ENTRY = /^(?:-\s+(?:\S+:|\{)|["'][^"']+["']\s*:|[\w-]+:\s*(?:\{|$))/;
+
+/**
+ * The first of the lines that belong to an entry. Comments right above belong to it, but not an entry that is commented
+ * out, nor what is above that.
+ * @param above where the comments right above begin, each on lines of its own, from the top
+ * @param line where the entry's own first line begins
+ */
+export function firstOwnLine(text: string, above: readonly number[], line: number): number {
+  let first = 0;
+  let depth: number | undefined;
+  for (const [index, start] of above.entries()) {
+    const comment = text.slice(start, above[index + 1] ?? line);
+    const content = comment.replace(/^\s*(?:#|\/[/*])/, '').trimEnd();
+    const indent = content.search(/\S|$/);
+    if (ENTRY.test(content.trim())) depth = indent;
+    else if (depth !== undefined && indent <= depth && !/^[}\]]/.test(content.trim())) depth = undefined;
+    if (depth !== undefined) first = index + 1;
+  }
+  return above[first] ?? line;
+}

@@ -207,7 +207,7 @@ describe('adding', () => {
     [
       'to no value',
       'backends: # none\n  # - name: x\n\nserver: {}',
-      `backends: # none\n  # - name: x\n${entry}\nserver: {}`,
+      `backends: # none\n  # - name: x\n\n${entry}\nserver: {}`,
     ],
     ['to other keys alone', 'routing: {}\n', `routing: {}\nbackends:\n${entry}`],
     [
@@ -233,7 +233,7 @@ describe('adding', () => {
     [
       'to a JSON map with a comment in it',
       '{ // mine\n\t"servers": {\n\t\t// none yet\n\t}\n}',
-      '{ // mine\n\t"servers": {\n\t\t// none yet\n\t\t"new": {\n\t\t\t"command": "npx",\n\t\t\t"args": [\n\t\t\t\t"-y",\n\t\t\t\t"@a/b"\n\t\t\t],\n\t\t\t"priority": 3\n\t\t}\n\t}\n}',
+      '{ // mine\n\t"servers": {\n\t\t// none yet\n\n\t\t"new": {\n\t\t\t"command": "npx",\n\t\t\t"args": [\n\t\t\t\t"-y",\n\t\t\t\t"@a/b"\n\t\t\t],\n\t\t\t"priority": 3\n\t\t}\n\t}\n}',
     ],
     [
       'to a JSON object without backends',
@@ -260,6 +260,27 @@ describe('adding', () => {
   });
 });
 
+describe('a backend that is added where there are only comments, and removed again, leaves every byte as it was', () => {
+  const texts = [
+    'backends:\n  # - name: github\n  #   url: https://api.example.com/mcp\nrouting:\n  default_strategy: path\n',
+    'backends: # mine\n  # none yet',
+    'backends:\r\n    # none yet\r\n\r\n    # - name: x\r\n',
+    'mcpServers:\n  # none yet\n\n# routing\nrouting: {}\n',
+    '{\n  "mcpServers": {\n    // "github": { "url": "https://api.example.com/mcp" }\n  }\n}\n',
+    '{\n\t"backends": [\n\t\t/* none\n\t\t   yet */\n\t]\n}\n',
+    'backends:\n  [\n    # nothing\n  ]\n',
+  ];
+  for (const text of texts) {
+    test(JSON.stringify(text), () => {
+      assert.equal(removeBackend('new')(addBackend(NEW)(text)), text);
+      const more = { name: 'more', url: 'https://more.example' };
+      const both = addBackends([NEW, more])(text);
+      assert.equal(removeBackend('more')(both), addBackend(NEW)(text));
+      assert.equal(removeBackend('more')(removeBackend('new')(both)), text);
+    });
+  }
+});
+
 describe('removing and setting', () => {
   const cases: readonly [what: string, edit: ConfigEdit, text: string, expected: string][] = [
     [
@@ -281,6 +302,24 @@ describe('removing and setting', () => {
       removeBackend('a'),
       'backends:\n  # on top\n\n  # about a\n  - name: a\n  # about b\n  - name: b\n',
       'backends:\n  # on top\n\n  # about b\n  - name: b\n',
+    ],
+    [
+      'the only one, without an entry above it that is commented out',
+      removeBackend('a'),
+      'backends:\n  # - name: old\n  #   args:\n  #     - x\n  # about a\n  - name: a\nrouting: {}\n',
+      'backends:\n  # - name: old\n  #   args:\n  #     - x\nrouting: {}\n',
+    ],
+    [
+      'one of several, without an entry above it that is commented out',
+      removeBackend('b'),
+      'backends:\n  - name: a\n  # was slow\n  # - { name: old, command: x }\n  - name: b\n',
+      'backends:\n  - name: a\n  # was slow\n  # - { name: old, command: x }\n',
+    ],
+    [
+      'one of a map, without an entry above it that is commented out',
+      removeBackend('a'),
+      '{\n  "servers": {\n    // "old": {\n    //   "command": "x"\n    // },\n    // about a\n    "a": {}\n  }\n}\n',
+      '{\n  "servers": {\n    // "old": {\n    //   "command": "x"\n    // },\n  }\n}\n',
     ],
     [
       'one that has no usable name, by its number',
