@@ -49,6 +49,12 @@ export interface Addition {
   readonly warnings: ReadonlyMap<string, readonly string[]>;
 }
 
+/** One that can be undone for each of the added. */
+export interface RevocableAddition extends Addition {
+  /** Takes one of the added out again, and leaves no trace in a file that nothing else has changed. */
+  takeBack(name: string): Promise<void>;
+}
+
 const NOTHING: Config = {
   backends: [],
   rejected: [],
@@ -128,7 +134,7 @@ export class Configuration {
   }
 
   /** Adds entries of `backends:`, those that can be. This and the other changes reject with a UserError where none can be made. */
-  async add(entries: readonly Entry[]): Promise<Addition> {
+  async add(entries: readonly Entry[]): Promise<RevocableAddition> {
     const errors = new Map<string, string>();
     const warnings = new Map<string, readonly string[]>();
     const usable: Entry[] = [];
@@ -144,19 +150,33 @@ export class Configuration {
       usable.push(knownPart(entry));
       if (parsed.warnings.length > 0) warnings.set(name, parsed.warnings);
     }
+    let left: readonly Entry[] = [];
+    let [before, written] = ['', ''];
     if (usable.length > 0) {
       const inFile: ConfigEdit = text => {
         // Another may have been written there since it was read.
         const taken = backendsIn(text);
         for (const { name } of usable) if (taken.has(name)) errors.set(name, `Backend already exists: ${name}`);
-        return addBackends(usable.filter(({ name }) => !taken.has(name)))(text);
+        left = usable.filter(({ name }) => !taken.has(name));
+        before = text;
+        written = addBackends(left)(text);
+        return written;
       };
       await this.change(inFile, overlay => {
         for (const entry of usable) overlay.add(entry);
       });
     }
     const added = usable.map(({ name }) => name).filter(name => !errors.has(name));
-    return { added, errors, warnings: new Map([...warnings].filter(([name]) => added.includes(name))) };
+    const takeBack = (taken: string) => {
+      left = left.filter(({ name }) => name !== taken);
+      const inFile: ConfigEdit = text => {
+        if (text !== written) return removeBackend(taken)(text);
+        written = addBackends(left)(before);
+        return written;
+      };
+      return this.change(inFile, overlay => overlay.remove(taken, named(this.inFile, taken)));
+    };
+    return { added, errors, warnings: new Map([...warnings].filter(([name]) => added.includes(name))), takeBack };
   }
 
   /** Gives false if there is none of this name; so does `update`. */

@@ -6,7 +6,7 @@ import { UserError } from './base/errors.ts';
 import type { Logger } from './base/log.ts';
 import type { Entry } from './config/entry.ts';
 import { formatProblem } from './config/load.ts';
-import type { Addition, Configuration } from './configuration.ts';
+import type { Addition, Configuration, RevocableAddition } from './configuration.ts';
 import { STOPPING } from './downstream/door.ts';
 import type { BackendChanges } from './downstream/managementTools.ts';
 import type { Backend } from './upstream/backend.ts';
@@ -73,15 +73,16 @@ export class LiveChanges {
    * @param patienceMs how long to wait for what becomes of them; one that fails to start within that time is not added
    */
   async add(entries: readonly Entry[], patienceMs: number): Promise<AdditionReport> {
-    const { added, errors, warnings } = await this.change(async () => {
-      const addition = await this.parts.configuration.add(entries);
+    const addition = await this.change(async () => {
+      const made = await this.parts.configuration.add(entries);
       this.parts.apply();
-      if (addition.added.length > 0) this.noteChange(`Added ${addition.added.join(', ')}`);
-      return addition;
+      if (made.added.length > 0) this.noteChange(`Added ${made.added.join(', ')}`);
+      return made;
     });
+    const { added, errors, warnings } = addition;
     const patience = deferred();
     const timer = this.parts.clock.schedule(patienceMs, patience.resolve);
-    if (patienceMs > 0) await Promise.all(added.map(name => this.dropIfFailing(name, patience.promise, errors)));
+    if (patienceMs > 0) await Promise.all(added.map(name => this.dropIfFailing(name, patience.promise, addition)));
     timer.dispose();
     const left = added.filter(name => !errors.has(name));
     const starting = left.filter(name => this.parts.backend(name)?.state.kind === 'connecting');
@@ -129,7 +130,8 @@ export class LiveChanges {
   }
 
   /** Takes a new backend away again if it fails before it has ever been ready. */
-  private async dropIfFailing(name: string, patience: Promise<void>, errors: Map<string, string>): Promise<void> {
+  private async dropIfFailing(name: string, patience: Promise<void>, addition: RevocableAddition): Promise<void> {
+    const { errors } = addition;
     const backend = this.parts.backend(name);
     if (!backend?.config.auto_start) return;
     await Promise.race([backend.whenSettled(), patience]);
@@ -140,7 +142,7 @@ export class LiveChanges {
     await this.turns.take(async () => {
       // Another may have taken its place meanwhile.
       if (this.parts.backend(name) !== backend) return;
-      await this.parts.configuration.remove(name);
+      await addition.takeBack(name);
       this.parts.apply();
       this.noteChange(`Removed ${name} again, as it failed to start`);
     });

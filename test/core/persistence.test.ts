@@ -102,6 +102,30 @@ describe('With --persist, what is changed over HTTP is in the file', () => {
     });
   }
 
+  const empty: Readonly<Record<string, string>> = {
+    'comments alone': `# my servers
+backends:
+  # - name: github
+  #   url: https://api.example.com/mcp
+routing:
+  default_strategy: capability
+`,
+    'nothing at all': 'backends:\nserver: {}\n',
+    'brackets over lines': 'mcpServers: {\n  }\n',
+    'brackets with a comment': 'backends:\n  [\n    # nothing\n  ]\n',
+    'brackets above a comment': 'backends: [ ]\n  # - name: github\n',
+    'JSON with comments': '{"mcpServers": { // none yet\n  // "github": {}\n}}',
+  };
+  for (const [what, text] of Object.entries(empty)) {
+    it(`and what failed to start leaves no trace where there was ${what}`, async t => {
+      const gateway = await startGateway(t, text, { persist: true });
+      const failing = { command: process.execPath, args: ['--no-such-flag'] };
+      const { status } = await rest(gateway)('POST', '/mcp_servers', { mcpServers: { a: failing, b: failing } });
+      assert.equal(status, 500);
+      assert.equal(await readFile(gateway.configFile, 'utf8'), text);
+    });
+  }
+
   it('without what is ignored, and one change after the other', async t => {
     const gateway = await startGateway(t, FILES['backends: in YAML'], { persist: true });
     const send = rest(gateway);
