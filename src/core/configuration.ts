@@ -179,9 +179,14 @@ export class Configuration {
     return { added, errors, warnings: new Map([...warnings].filter(([name]) => added.includes(name))), takeBack };
   }
 
-  /** Gives false if there is none of this name; so does `update`. */
+  /** Gives false if there is none of this name; so does `update`. One that others fall back to cannot go before them. */
   async remove(name: string): Promise<boolean> {
     if (!this.has(name)) return false;
+    const [first, ...others] = this.running.backends.filter(config => fallbacksOf(config).includes(name));
+    if (first) {
+      const who = others.length === 0 ? `"${first.name}" falls` : `"${first.name}" and ${others.length} more fall`;
+      throw new UserError(`${who} back to "${name}": change that first`);
+    }
     await this.change(removeBackend(name), overlay => overlay.remove(name, named(this.inFile, name)));
     return true;
   }
@@ -254,4 +259,8 @@ function namesOf({ backends, rejected }: Config): string[] {
 
 function named(config: Config, name: string): boolean {
   return namesOf(config).includes(name);
+}
+
+function fallbacksOf({ routes }: BackendConfig): string[] {
+  return routes.flatMap(({ fallback_to }) => fallback_to ?? []);
 }

@@ -4,7 +4,7 @@ import type { BackendSnapshot, Snapshot } from '../core/snapshot.ts';
 import { addBackend } from './addBackend.ts';
 import { describeBackend } from './backendItems.ts';
 import type { BackendLogs } from './backendLogs.ts';
-import { editConfig, openConfigFile, reloadConfig } from './configFile.ts';
+import { editConfig, openConfigFile, refuseUnsaved, reloadConfig } from './configFile.ts';
 import { BACKENDS_VIEW, COMMANDS, type CommandName } from './contributions.ts';
 import type { GatewayHost } from './gatewayHost.ts';
 import type { OutputLog } from './outputLog.ts';
@@ -115,8 +115,9 @@ async function askAndRemove({ settings, host }: Face, { name, tools }: BackendSn
   const detail = `Its entry is taken out of ${settings.configFile}.${loss}`;
   const choice = await vscode.window.showWarningMessage(`Remove "${name}"?`, { modal: true, detail }, 'Remove');
   if (choice !== 'Remove') return;
-  const { removeBackend } = await import('../core/config/edit.ts');
-  await editConfig(settings, host, removeBackend(name));
+  refuseUnsaved(settings.configFile);
+  const { gateway } = await host.running();
+  await gateway.removeBackend(name);
   note(`Removed "${name}"`);
 }
 

@@ -23,12 +23,16 @@ backends: []
 /** Applies an edit to the configuration file, and the file to what runs. */
 export async function editConfig(settings: Settings, host: GatewayHost, edit: ConfigEdit): Promise<void> {
   const file = settings.configFile;
-  if (vscode.workspace.textDocuments.some(document => document.isDirty && document.uri.fsPath === file)) {
-    throw new UserError(`${basename(file)} has changes that are not saved. Save it, then try again.`);
-  }
+  refuseUnsaved(file);
   const { editConfigFile } = await import('../core/config/edit.ts');
   await editConfigFile(file, edit);
   await reloadConfig(host);
+}
+
+/** Throws a `UserError` where an editor has the file with changes that an edit of ours would get in the way of. */
+export function refuseUnsaved(file: string): void {
+  if (vscode.workspace.textDocuments.some(document => document.isDirty && document.uri.fsPath === file))
+    throw new UserError(`${basename(file)} has changes that are not saved. Save it, then try again.`);
 }
 
 /** Reads the file again and applies it. What keeps it from being applied is an error. */

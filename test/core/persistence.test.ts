@@ -270,6 +270,40 @@ describe('Without --persist, what is changed over HTTP', () => {
   });
 });
 
+for (const persist of [true, false]) {
+  describe(`Backends that fall back to each other, ${persist ? 'with' : 'without'} --persist`, () => {
+    const echo = (fallback_to?: string) => ({
+      command,
+      args,
+      ...(fallback_to !== undefined && { routes: [{ pattern: '*', strategy: 'fallback', fallback_to }] }),
+    });
+
+    it('are not taken from each other', async t => {
+      const text = JSON.stringify({ mcpServers: { a: echo('b'), b: echo() } });
+      const gateway = await startGateway(t, text, { persist });
+      const pid = await gateway.pidOf('a');
+      const send = rest(gateway);
+      const refused = { status: 500, body: { error: '"a" falls back to "b": change that first' } };
+      assert.deepEqual(await send('DELETE', '/mcp_servers/b'), refused);
+      assert.equal(await readFile(gateway.configFile, 'utf8'), text);
+      assert.deepEqual([await gateway.pidOf('a'), namesOf(gateway)], [pid, ['a', 'b']]);
+      for (const name of ['a', 'b']) assert.equal((await send('DELETE', `/mcp_servers/${name}`)).status, 200);
+    });
+
+    it('are taken one by one where they lead back to each other in the file', async t => {
+      const text = JSON.stringify({ mcpServers: { a: echo('b'), b: echo('c'), c: echo('a') } });
+      const gateway = await startGateway(t, text, { persist });
+      const send = rest(gateway);
+      const remove = async (name: string) => (await send('DELETE', `/mcp_servers/${name}`)).status;
+      assert.deepEqual(
+        [await remove('a'), await remove('c'), await remove('b'), await remove('c')],
+        [500, 500, 200, 200],
+      );
+      assert.deepEqual([namesOf(gateway)], [['a']]);
+    });
+  });
+}
+
 describe('An entry of another client', () => {
   it('is said in our own words', () => {
     const native: Entry = nativeEntry('a', { ...ENTRY, disabled: true, cwd: null });

@@ -254,7 +254,10 @@ function checkFallbacks(
     const route = routes?.kind === 'list' ? routes.items[index] : undefined;
     const place = (route && entryOf(route, 'fallback_to')?.value) ?? raw.place;
     if (!all.has(fallback_to) && !others.includes(fallback_to)) {
-      const hint = didYouMean(fallback_to, [...all.keys(), ...others]);
+      const hint = didYouMean(
+        fallback_to,
+        [...all.keys(), ...others].filter(name => name !== raw.id),
+      );
       report('error', place, `fallback_to: there is no backend "${fallback_to}"${hint}`);
     } else if (leadsTo(fallback_to, raw.id, all)) {
       report('error', place, `fallback_to: "${fallback_to}" leads back to "${raw.id}", so a call would never end`);

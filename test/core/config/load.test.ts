@@ -637,6 +637,8 @@ describe('fallback_to', () => {
     const message = 'fallback_to: there is no backend "replca"; did you mean "replica"?';
     assert.deepEqual(findings(result), [`error 4:63: ${message}`]);
     assert.deepEqual(result.ok && result.config.backends.map(({ name }) => name), ['replica']);
+    const alone = parse(text(['a', 'b']));
+    assert.deepEqual(findings(alone), ['error 4:63: fallback_to: there is no backend "b"'], 'it is not meant itself');
   });
 
   test('are followed in no time where there are many', () => {
