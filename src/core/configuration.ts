@@ -12,6 +12,7 @@ import {
 } from './config/edit.ts';
 import { type Entry, knownPart } from './config/entry.ts';
 import {
+  fallbacksOf,
   formatProblem,
   type LoadOptions,
   type LoadResult,
@@ -51,8 +52,8 @@ export interface Addition {
 
 /** One that can be undone for each of the added. */
 export interface RevocableAddition extends Addition {
-  /** Takes one of the added out again, and leaves no trace in a file that nothing else has changed. */
-  takeBack(name: string): Promise<void>;
+  /** Takes some of the added out again, and leaves no trace in a file that nothing else has changed. */
+  takeBack(names: readonly string[]): Promise<void>;
 }
 
 const NOTHING: Config = {
@@ -98,8 +99,8 @@ export class Configuration {
   /** Reads the file, and tells the log what is wrong with it, or no more. A broken one changes nothing else. */
   async read(): Promise<LoadResult> {
     const { configFile, loadOptions, log } = this.options;
-    const { enabled, names: others } = this.overlay;
-    const result = await loadConfig(configFile, { ...loadOptions, enabled, others });
+    const { enabled, names } = this.overlay;
+    const result = await loadConfig(configFile, { ...loadOptions, enabled, others: alone(names) });
     const wasBroken = this.failure !== undefined;
     this.found = result.problems;
     this.failure = result.ok ? undefined : result.problems.map(formatProblem).join('\n');
@@ -122,15 +123,28 @@ export class Configuration {
     return named(this.running, name);
   }
 
+  /** Those that fall back to a backend, also by way of others. */
+  relyingOn(name: string): readonly string[] {
+    return relyingOn([name], this.running.backends);
+  }
+
   parseEntry(entry: unknown): ParsedEntry {
     const { configFile, loadOptions } = this.options;
-    const others = namesOf(this.running);
+    const others = fallbacksIn(this.running);
     const parsed = parseConfig(JSON.stringify({ backends: [entry] }), configFile, { ...loadOptions, others });
-    const messages = (severity: Problem['severity']) =>
-      parsed.problems.filter(problem => problem.severity === severity).map(({ message }) => message);
-    const config = parsed.ok ? parsed.config.backends[0] : undefined;
-    if (config) return { ok: true, config, warnings: messages('warning') };
-    return { ok: false, message: messages('error').join('\n') };
+    return parsedEntry(parsed.ok ? parsed.config.backends[0] : undefined, parsed.problems);
+  }
+
+  /** The same of several, as they are beside each other and what runs, by name. */
+  private parseEntries(entries: readonly Entry[]): ReadonlyMap<string, ParsedEntry> {
+    const { running, problems } = this.composed(this.overlay.enabled, entries);
+    const configs = new Map(running.backends.map(config => [config.name, config]));
+    const parsed = new Map(entries.map(({ name }) => [name, parsedEntry(configs.get(name), problems, name)]));
+    const refused = [...parsed].flatMap(([name, { ok }]) => (ok ? [] : name));
+    const usable = [...parsed.values()].flatMap(entry => (entry.ok ? entry.config : []));
+    for (const name of relyingOn(refused, usable))
+      parsed.set(name, { ok: false, message: 'fallback_to: the backend that it names was not added' });
+    return parsed;
   }
 
   /** Adds entries of `backends:`, those that can be. This and the other changes reject with a UserError where none can be made. */
@@ -138,11 +152,12 @@ export class Configuration {
     const errors = new Map<string, string>();
     const warnings = new Map<string, readonly string[]>();
     const usable: Entry[] = [];
+    for (const { name } of entries) if (this.has(name)) errors.set(name, `Backend already exists: ${name}`);
+    const parsedEntries = this.parseEntries(entries.filter(({ name }) => !this.has(name)));
     for (const entry of entries) {
       const { name } = entry;
-      const parsed = this.has(name)
-        ? { ok: false as const, message: `Backend already exists: ${name}` }
-        : this.parseEntry(entry);
+      const parsed = parsedEntries.get(name);
+      if (!parsed) continue;
       if (!parsed.ok) {
         errors.set(name, parsed.message);
         continue;
@@ -167,14 +182,16 @@ export class Configuration {
       });
     }
     const added = usable.map(({ name }) => name).filter(name => !errors.has(name));
-    const takeBack = (taken: string) => {
-      left = left.filter(({ name }) => name !== taken);
+    const takeBack = (names: readonly string[]) => {
+      left = left.filter(({ name }) => !names.includes(name));
       const inFile: ConfigEdit = text => {
-        if (text !== written) return removeBackend(taken)(text);
+        if (text !== written) return names.reduce((edited, name) => removeBackend(name)(edited), text);
         written = addBackends(left)(before);
         return written;
       };
-      return this.change(inFile, overlay => overlay.remove(taken, named(this.inFile, taken)));
+      return this.change(inFile, overlay => {
+        for (const name of names) overlay.remove(name, named(this.inFile, name));
+      });
     };
     return { added, errors, warnings: new Map([...warnings].filter(([name]) => added.includes(name))), takeBack };
   }
@@ -182,9 +199,9 @@ export class Configuration {
   /** Gives false if there is none of this name; so does `update`. One that others fall back to cannot go before them. */
   async remove(name: string): Promise<boolean> {
     if (!this.has(name)) return false;
-    const [first, ...others] = this.running.backends.filter(config => fallbacksOf(config).includes(name));
-    if (first) {
-      const who = others.length === 0 ? `"${first.name}" falls` : `"${first.name}" and ${others.length} more fall`;
+    const [first, ...others] = this.relyingOn(name);
+    if (first !== undefined) {
+      const who = others.length === 0 ? `"${first}" falls` : `"${first}" and ${others.length} more fall`;
       throw new UserError(`${who} back to "${name}": change that first`);
     }
     await this.change(removeBackend(name), overlay => overlay.remove(name, named(this.inFile, name)));
@@ -234,22 +251,44 @@ export class Configuration {
 
   private run(): void {
     const { inFile, running } = this.composed(this.overlay.enabled);
+    const told = new Set(this.running.rejected.map(lineOf));
+    for (const line of running.rejected.filter(({ name }) => !named(inFile, name)).map(lineOf))
+      if (!told.has(line)) this.options.log.error(line);
     this.inFile = inFile;
     this.running = running;
     this.overlay.forgetAllBut(namesOf(running), namesOf(inFile));
   }
 
-  /** The file, and what was changed laid over it, as they are with backends switched on or off. */
-  private composed(enabled: Overlay['enabled']): { readonly inFile: Config; readonly running: Config } {
-    const parse = (text: string, others: readonly string[]) => {
-      const parsed = parseConfig(text, this.options.configFile, { ...this.options.loadOptions, enabled, others });
-      return parsed.ok ? parsed.config : NOTHING;
+  /**
+   * The file, and what was changed laid over it, as they are with backends switched on or off.
+   * @param entries added to that
+   */
+  private composed(
+    enabled: Overlay['enabled'],
+    entries: readonly Entry[] = [],
+  ): {
+    readonly inFile: Config;
+    readonly running: Config;
+    /** Those of what is in no file. Their places mean nothing. */
+    readonly problems: readonly Problem[];
+  } {
+    const parse = (text: string, others: NonNullable<LoadOptions['others']>) =>
+      parseConfig(text, this.options.configFile, { ...this.options.loadOptions, enabled, others });
+    const { overlay } = this;
+    const file = parse(this.text, alone([...overlay.names, ...entries.map(({ name }) => name)]));
+    const inFile = file.ok ? file.config : NOTHING;
+    const left = overlay.leftOf(inFile);
+    const beside = parse(JSON.stringify({ backends: [...overlay.addedTo(left), ...entries] }), fallbacksIn(left));
+    const { backends, rejected } = beside.ok ? beside.config : NOTHING;
+    const { problems } = beside;
+    const reasonOf = (name: string) => messagesOf(problems, 'error', name).join('; ');
+    const waiting = rejected.map(each => ({ ...each, message: `added while running: ${reasonOf(each.name)}` }));
+    const running = {
+      ...left,
+      backends: [...left.backends, ...backends].map(backend => overlay.prioritised(backend)),
+      rejected: [...left.rejected, ...waiting],
     };
-    const inFile = parse(this.text, this.overlay.names);
-    const running = this.overlay.over(inFile, entries =>
-      parse(JSON.stringify({ backends: entries }), [...namesOf(inFile), ...this.overlay.names]),
-    );
-    return { inFile, running };
+    return { inFile, running, problems };
   }
 }
 
@@ -261,6 +300,38 @@ function named(config: Config, name: string): boolean {
   return namesOf(config).includes(name);
 }
 
-function fallbacksOf({ routes }: BackendConfig): string[] {
-  return routes.flatMap(({ fallback_to }) => fallback_to ?? []);
+const lineOf = ({ name, message }: Config['rejected'][number]) => `${name}: ${message}`;
+
+const alone = (names: readonly string[]) => new Map(names.map(name => [name, []]));
+
+function fallbacksIn(config: Config): ReadonlyMap<string, readonly string[]> {
+  const fallbacks = config.backends.map(backend => [backend.name, fallbacksOf(backend)] as const);
+  return new Map([...alone(namesOf(config)), ...fallbacks]);
+}
+
+/** Those that fall back to one of some backends, also by way of others. */
+function relyingOn(targets: readonly string[], configs: readonly BackendConfig[]): readonly string[] {
+  const found = new Set<string>();
+  const next = [...targets];
+  for (const target of next) {
+    const more = configs.filter(config => !found.has(config.name) && fallbacksOf(config).includes(target));
+    for (const { name } of more) found.add(name);
+    next.push(...more.map(({ name }) => name));
+  }
+  return [...found];
+}
+
+function messagesOf(problems: readonly Problem[], wanted: Problem['severity'], about?: string): string[] {
+  const found = problems.filter(
+    ({ severity, backend }) => severity === wanted && (about === undefined || backend === about),
+  );
+  return found.map(({ message }) => message);
+}
+
+/** @param name of the entry, where the problems are not of it alone */
+function parsedEntry(config: BackendConfig | undefined, problems: readonly Problem[], name?: string): ParsedEntry {
+  if (config) return { ok: true, config, warnings: messagesOf(problems, 'warning', name) };
+  // A name with a variable in it becomes another one, which is what the problems are then about.
+  const unnamed = 'the name must have only letters, digits, "-" and "_"';
+  return { ok: false, message: messagesOf(problems, 'error', name).join('\n') || unnamed };
 }

@@ -129,22 +129,35 @@ export class LiveChanges {
     this.parts.log.info(this.parts.persist ? what : `${what} (not kept in the file)`);
   }
 
-  /** Takes a new backend away again if it fails before it has ever been ready. */
-  private async dropIfFailing(name: string, patience: Promise<void>, addition: RevocableAddition): Promise<void> {
-    const { errors } = addition;
+  /** Takes a new backend away again if it fails before it has ever been ready, with what was added to fall back to it. */
+  private async dropIfFailing(
+    name: string,
+    patience: Promise<void>,
+    { added, errors, takeBack }: RevocableAddition,
+  ): Promise<void> {
+    const { configuration } = this.parts;
     const backend = this.parts.backend(name);
     if (!backend?.config.auto_start) return;
     await Promise.race([backend.whenSettled(), patience]);
-    if (this.parts.backend(name) !== backend) errors.set(name, 'it was removed meanwhile');
+    const isThere = () => this.parts.backend(name) === backend;
+    if (!isThere() && !errors.has(name)) errors.set(name, 'it was removed meanwhile');
     const { state } = backend;
     if (state.kind !== 'failed' || state.wasReady) return;
     errors.set(name, state.failure.message);
     await this.turns.take(async () => {
       // Another may have taken its place meanwhile.
-      if (this.parts.backend(name) !== backend) return;
-      await addition.takeBack(name);
+      if (!isThere()) return;
+      const relying = configuration.relyingOn(name);
+      if (!relying.every(each => added.includes(each))) {
+        // Another addition counts on it by now, so it stays, and is tried again.
+        errors.delete(name);
+        return;
+      }
+      for (const each of relying) errors.set(each, `it falls back to "${name}", which failed to start`);
+      await takeBack([name, ...relying]);
       this.parts.apply();
-      this.noteChange(`Removed ${name} again, as it failed to start`);
+      const others = relying.length === 0 ? '' : `, and with it ${relying.join(', ')}`;
+      this.noteChange(`Removed ${name} again, as it failed to start${others}`);
     });
   }
 }

@@ -36,21 +36,17 @@ export class Overlay {
     if (enabled !== undefined) this.switched.set(name, enabled);
   }
 
-  /**
-   * The configuration as it is to run. What the file has by now is the file's.
-   * @param config of the file, read with what is `enabled` here
-   * @param parse makes entries that are in no file into backends, likewise
-   */
-  over(config: Config, parse: (entries: readonly Entry[]) => Pick<Config, 'backends' | 'rejected'>): Config {
+  /** What is left of the configuration of the file, read with what is `enabled` here. What it has by now is the file's. */
+  leftOf(config: Config): Config {
     const isLeft = ({ name }: { readonly name: string }) => !this.removed.has(name);
-    const [backends, rejected] = [config.backends.filter(isLeft), config.rejected.filter(isLeft)];
+    const { backends, rejected } = config;
+    return { ...config, backends: backends.filter(isLeft), rejected: rejected.filter(isLeft) };
+  }
+
+  /** The entries that were added beside that. */
+  addedTo({ backends, rejected }: Config): readonly Entry[] {
     const taken = new Set([...backends, ...rejected].map(({ name }) => name));
-    const added = parse([...this.added.values()].filter(({ name }) => !taken.has(name)));
-    return {
-      ...config,
-      backends: [...backends, ...added.backends].map(backend => this.prioritised(backend)),
-      rejected: [...rejected, ...added.rejected],
-    };
+    return [...this.added.values()].filter(({ name }) => !taken.has(name));
   }
 
   /**
@@ -64,7 +60,8 @@ export class Overlay {
       for (const name of changed.keys()) if (!running.includes(name)) changed.delete(name);
   }
 
-  private prioritised(backend: BackendConfig): BackendConfig {
+  /** With the priority that it was given while running. */
+  prioritised(backend: BackendConfig): BackendConfig {
     return { ...backend, priority: this.priorities.get(backend.name) ?? backend.priority };
   }
 }

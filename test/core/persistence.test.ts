@@ -260,6 +260,22 @@ describe('Without --persist, what is changed over HTTP', () => {
     assert.equal(gateway.backend('first').priority, 10);
   });
 
+  it('waits for the backend that it falls back to, where the file has lost it, and says so', async t => {
+    const errors: string[] = [];
+    const log = { debug() {}, info() {}, warning() {}, error: (line: string) => errors.push(line) };
+    const gateway = await startGateway(t, FILES['backends: in YAML'], { log });
+    const routes = [{ pattern: '*', strategy: 'fallback', fallback_to: 'first' }];
+    await rest(gateway)('POST', '/mcp_servers', { mcpServers: { a: { command, args, routes } } });
+    await gateway.write('backends: []');
+    const { state } = await gateway.reaches('a', 'rejected');
+    const message = 'added while running: fallback_to: there is no backend "first"';
+    assert.deepEqual(state, { kind: 'rejected', message });
+    await gateway.gateway.reload();
+    assert.deepEqual(errors, [`a: ${message}`], 'once');
+    await gateway.write(FILES['backends: in YAML']);
+    await gateway.reaches('a', 'ready');
+  });
+
   it('may fall back to a backend of the file', async t => {
     const gateway = await startGateway(t, FILES['backends: in YAML']);
     const routes = [{ pattern: '*', strategy: 'fallback', fallback_to: 'first' }];
@@ -288,6 +304,65 @@ for (const persist of [true, false]) {
       assert.equal(await readFile(gateway.configFile, 'utf8'), text);
       assert.deepEqual([await gateway.pidOf('a'), namesOf(gateway)], [pid, ['a', 'b']]);
       for (const name of ['a', 'b']) assert.equal((await send('DELETE', `/mcp_servers/${name}`)).status, 200);
+    });
+
+    it('are added together, in any order', async t => {
+      const gateway = await startGateway(t, { mcpServers: { a: echo() } }, { persist });
+      const mcpServers = { d: echo('c'), b: echo('a'), c: echo('b') };
+      const added = await rest(gateway)('POST', '/mcp_servers', { mcpServers });
+      assert.deepEqual(added, { status: 200, body: { message: "Added ['d', 'b', 'c']" } });
+      await gateway.gateway.reload();
+      for (const name of ['a', 'b', 'c', 'd']) await gateway.reaches(name, 'ready');
+    });
+
+    it('are not added without those that they fall back to', async t => {
+      const text = JSON.stringify({ mcpServers: {} });
+      const gateway = await startGateway(t, text, { persist });
+      const send = rest(gateway);
+      const wrong = await send('POST', '/mcp_servers', { mcpServers: { c: echo('b'), b: echo('a'), a: {} } });
+      const missing = 'fallback_to: the backend that it names was not added';
+      const { a, ...others } = wrong.body.errors as Record<string, string>;
+      assert.deepEqual([wrong.status, others], [500, { c: missing, b: missing }]);
+      assert.ok(a);
+
+      const failing = { command: process.execPath, args: ['--no-such-flag'] };
+      const failed = await send('POST', '/mcp_servers', {
+        mcpServers: { c: echo('b'), b: echo('a'), a: failing, d: echo() },
+      });
+      assert.deepEqual([failed.status, failed.body.message], [200, "Added ['d']"]);
+      assert.deepEqual(Object.keys(failed.body.errors as object).toSorted(), ['a', 'b', 'c']);
+      assert.deepEqual(namesOf(gateway), ['d']);
+      assert.equal((await send('DELETE', '/mcp_servers/d')).status, 200);
+      assert.equal(await readFile(gateway.configFile, 'utf8'), text);
+    });
+
+    it('stay where another addition has come to count on them, also when they fail to start', async t => {
+      const folder = await folderFor(t);
+      const gateway = await startGateway(t, { mcpServers: {} }, { persist, folder });
+      const send = rest(gateway);
+      const over = join(folder, 'over');
+      const endsThen = `setInterval(() => require('fs').existsSync(${JSON.stringify(over)}) && process.exit(1), 10)`;
+      const a = { command: process.execPath, args: ['-e', endsThen] };
+      const failing = send('POST', '/mcp_servers', { mcpServers: { a } });
+      await eventually('a to be started', () => namesOf(gateway).includes('a'));
+      assert.equal((await send('POST', '/mcp_servers', { mcpServers: { b: echo('a') } })).status, 200);
+      await writeFile(over, '');
+      assert.deepEqual(await failing, { status: 200, body: { message: "Added ['a']" } });
+      assert.deepEqual(namesOf(gateway), ['a', 'b']);
+    });
+
+    it('are not added where calls would go round in circles', async t => {
+      const gateway = await startGateway(t, { mcpServers: { a: echo('b') } }, { persist });
+      assert.equal(gateway.backend('a').state.kind, 'rejected');
+      const circle = 'leads back to "b", so a call would never end';
+      const inFile = await rest(gateway)('POST', '/mcp_servers', { mcpServers: { b: echo('a') } });
+      assert.deepEqual([inFile.status, inFile.body.errors], [500, { b: `fallback_to: "a" ${circle}` }]);
+      const among = await rest(gateway)('POST', '/mcp_servers', { mcpServers: { b: echo('c'), c: echo('b') } });
+      assert.equal(among.status, 500);
+      assert.equal((among.body.errors as Record<string, string>).b, `fallback_to: "c" ${circle}`);
+      assert.deepEqual(namesOf(gateway), ['a']);
+      assert.equal((await rest(gateway)('POST', '/mcp_servers', { mcpServers: { b: echo() } })).status, 200);
+      await gateway.reaches('a', 'ready');
     });
 
     it('are taken one by one where they lead back to each other in the file', async t => {

@@ -47,8 +47,8 @@ export interface LoadOptions extends VariableSource {
   readonly overrides?: Overrides;
   /** Backends that are switched on or off whatever their entry says. */
   readonly enabled?: ReadonlyMap<string, boolean>;
-  /** Names of backends that are in no file, which a `fallback_to` may name too. */
-  readonly others?: readonly string[];
+  /** Backends that are elsewhere, which a `fallback_to` may name too: by name, those that they themselves fall back to. */
+  readonly others?: ReadonlyMap<string, readonly string[]>;
 }
 
 /** `problems` are in the order of the file; without a configuration at least one is an error. */
@@ -177,7 +177,7 @@ function readBackends(
   const entries = raws.map(raw => readBackend(outline, raw, routing, file, options, log));
   const backends = entries.flatMap(({ config }) => config ?? []);
   const byId = new Map(entries.map(entry => [entry.raw.id, entry]));
-  for (const entry of entries) checkFallbacks(entry, outline, byId, options.others ?? []);
+  for (const entry of entries) checkFallbacks(entry, outline, byId, options.others ?? new Map());
   const rejected = entries.flatMap(({ raw, config, errors: [first] }) => {
     if (!first) return [];
     const { namespace = raw.id, priority, launch } = config ?? readablePart(outline, raw, file, options);
@@ -246,27 +246,32 @@ function checkFallbacks(
   { raw, config, report }: ReadBackend,
   { shape }: Outline,
   all: ReadonlyMap<string, ReadBackend>,
-  others: readonly string[],
+  others: ReadonlyMap<string, readonly string[]>,
 ): void {
   const routes = entryOf(toNative(shape, raw), 'routes')?.value;
   for (const [index, { fallback_to }] of (config?.routes ?? []).entries()) {
     if (fallback_to === undefined) continue;
     const route = routes?.kind === 'list' ? routes.items[index] : undefined;
     const place = (route && entryOf(route, 'fallback_to')?.value) ?? raw.place;
-    if (!all.has(fallback_to) && !others.includes(fallback_to)) {
+    if (!all.has(fallback_to) && !others.has(fallback_to)) {
       const hint = didYouMean(
         fallback_to,
-        [...all.keys(), ...others].filter(name => name !== raw.id),
+        [...all.keys(), ...others.keys()].filter(name => name !== raw.id),
       );
       report('error', place, `fallback_to: there is no backend "${fallback_to}"${hint}`);
-    } else if (leadsTo(fallback_to, raw.id, all)) {
+    } else if (leadsTo(fallback_to, raw.id, all, others)) {
       report('error', place, `fallback_to: "${fallback_to}" leads back to "${raw.id}", so a call would never end`);
     }
   }
 }
 
 /** Whether following `fallback_to` from one backend can come to another. What was found to be wrong before leads nowhere. */
-function leadsTo(from: string, to: string, all: ReadonlyMap<string, ReadBackend>): boolean {
+function leadsTo(
+  from: string,
+  to: string,
+  all: ReadonlyMap<string, ReadBackend>,
+  others: ReadonlyMap<string, readonly string[]>,
+): boolean {
   const seen = new Set<string>();
   const next = [from];
   for (const name of next) {
@@ -274,10 +279,15 @@ function leadsTo(from: string, to: string, all: ReadonlyMap<string, ReadBackend>
     if (seen.has(name)) continue;
     seen.add(name);
     const found = all.get(name);
-    if (found?.errors.length === 0)
-      next.push(...(found.config?.routes ?? []).flatMap(route => route.fallback_to ?? []));
+    if (!found) next.push(...(others.get(name) ?? []));
+    else if (found.config && found.errors.length === 0) next.push(...fallbacksOf(found.config));
   }
   return false;
+}
+
+/** The backends that a backend's routes fall back to. */
+export function fallbacksOf({ routes }: BackendConfig): string[] {
+  return routes.flatMap(({ fallback_to }) => fallback_to ?? []);
 }
 
 /** One entry with its defaults, or undefined after reporting what is wrong. */
