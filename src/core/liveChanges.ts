@@ -82,10 +82,16 @@ export class LiveChanges {
     const { added, errors, warnings } = addition;
     const patience = deferred();
     const timer = this.parts.clock.schedule(patienceMs, patience.resolve);
-    if (patienceMs > 0) await Promise.all(added.map(name => this.dropIfFailing(name, patience.promise, addition)));
+    const isStarting = await Promise.all(
+      added.map(name =>
+        patienceMs > 0
+          ? this.dropIfFailing(name, patience.promise, addition)
+          : this.parts.backend(name)?.state.kind === 'connecting',
+      ),
+    );
     timer.dispose();
     const left = added.filter(name => !errors.has(name));
-    const starting = left.filter(name => this.parts.backend(name)?.state.kind === 'connecting');
+    const starting = added.filter((name, index) => isStarting[index] && !errors.has(name));
     return { added: left, starting, errors, warnings };
   }
 
@@ -129,20 +135,25 @@ export class LiveChanges {
     this.parts.log.info(this.parts.persist ? what : `${what} (not kept in the file)`);
   }
 
-  /** Takes a new backend away again if it fails before it has ever been ready, with what was added to fall back to it. */
+  /**
+   * Takes a new backend away again if it fails before it has ever been ready, with what was added to fall back to it.
+   * @returns whether it was still starting when the patience, or the router, came to its end
+   */
   private async dropIfFailing(
     name: string,
     patience: Promise<void>,
     { added, errors, takeBack }: RevocableAddition,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { configuration } = this.parts;
     const backend = this.parts.backend(name);
-    if (!backend?.config.auto_start) return;
+    if (!backend?.config.auto_start) return false;
     await Promise.race([backend.whenSettled(), patience]);
     const isThere = () => this.parts.backend(name) === backend;
-    if (!isThere() && !errors.has(name)) errors.set(name, 'it was removed meanwhile');
+    const isStopping = this.parts.isStopping();
+    if (!isThere() && !isStopping && !errors.has(name)) errors.set(name, 'it was removed meanwhile');
     const { state } = backend;
-    if (state.kind !== 'failed' || state.wasReady) return;
+    if (state.kind === 'connecting' || (state.kind === 'stopped' && isStopping)) return true;
+    if (state.kind !== 'failed' || state.wasReady) return false;
     errors.set(name, state.failure.message);
     await this.turns.take(async () => {
       // Another may have taken its place meanwhile.
@@ -159,5 +170,6 @@ export class LiveChanges {
       const others = relying.length === 0 ? '' : `, and with it ${relying.join(', ')}`;
       this.noteChange(`Removed ${name} again, as it failed to start${others}`);
     });
+    return false;
   }
 }

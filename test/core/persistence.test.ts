@@ -126,6 +126,18 @@ routing:
     });
   }
 
+  it('and what is still starting when the router stops stays there, and is said to be', async t => {
+    const gateway = await startGateway(t, FILES['backends: in YAML'], { persist: true });
+    const mcpServers = { hanging: fixtureCommand('servers/hanging.mjs'), ready: { command, args } };
+    const answer = rest(gateway)('POST', '/mcp_servers', { mcpServers });
+    await eventually('both to be added', () => namesOf(gateway).includes('ready'));
+    await gateway.reaches('ready', 'ready');
+    await gateway.gateway.stop();
+    const body = { message: "Added ['hanging', 'ready']", starting: ['hanging'] };
+    assert.deepEqual(await answer, { status: 200, body });
+    assert.match(await readFile(gateway.configFile, 'utf8'), /name: hanging/);
+  });
+
   it('without what is ignored, and one change after the other', async t => {
     const gateway = await startGateway(t, FILES['backends: in YAML'], { persist: true });
     const send = rest(gateway);
