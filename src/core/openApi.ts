@@ -24,9 +24,13 @@ export function createOpenApi({ title, version }: { readonly title: string; read
         Unauthorized: refused('A token is asked for, and none or a wrong one came.', FRONT_TEXTS.token),
         Forbidden: refused('The token may only read; or the Host or Origin header is not allowed here.', REFUSALS.role),
         TooMany: refused('Too many wrong tokens came from this address.', FRONT_TEXTS.limited),
+        Encoded: refused('The body is compressed.', FRONT_TEXTS.encoded),
+        Internal: refused('Something is wrong with the router.', FRONT_TEXTS.internal),
         McpUnauthorized: answer('A token is asked for, and none or a wrong one came.', 'Refusal'),
         McpForbidden: answer('The Host or Origin header is not allowed here.', 'Refusal'),
         McpTooMany: answer('Too many wrong tokens came from this address.', 'Refusal'),
+        McpEncoded: answer('The body is compressed.', 'Refusal'),
+        McpInternal: answer('Something is wrong with the router.', 'Refusal'),
         Method: refused('Another method.', REFUSALS.method('PUT')),
       },
       securitySchemes: {
@@ -48,21 +52,29 @@ const answer = (description: string, name: SchemaName, example?: Json) => ({ des
 const refused = (description: string, text: string, more: Json = {}) =>
   answer(description, 'Error', { error: text, ...more });
 
-const FRONT = {
-  401: { $ref: '#/components/responses/Unauthorized' },
+/** What everybody can be answered, and what only those are who need a token. */
+const PUBLIC_FRONT = {
   403: { $ref: '#/components/responses/Forbidden' },
   405: { $ref: '#/components/responses/Method' },
+  415: { $ref: '#/components/responses/Encoded' },
+  500: { $ref: '#/components/responses/Internal' },
+};
+const FRONT = {
+  ...PUBLIC_FRONT,
+  401: { $ref: '#/components/responses/Unauthorized' },
   429: { $ref: '#/components/responses/TooMany' },
 };
 const MCP_FRONT = {
   401: { $ref: '#/components/responses/McpUnauthorized' },
   403: { $ref: '#/components/responses/McpForbidden' },
   405: answer('Another method.', 'Refusal'),
+  415: { $ref: '#/components/responses/McpEncoded' },
+  500: { $ref: '#/components/responses/McpInternal' },
   429: { $ref: '#/components/responses/McpTooMany' },
 };
 const BODY = {
   413: refused('The body is too large.', REFUSALS.tooLarge),
-  415: refused('The body is not JSON.', REFUSALS.notJson),
+  415: refused('The body is not JSON, or compressed.', REFUSALS.notJson),
 };
 const CHANGE = {
   ...FRONT,
@@ -87,11 +99,16 @@ const mcp = (
   operationId,
   responses: {
     ...MCP_FRONT,
-    ...Object.fromEntries(Object.entries(statuses).map(([code, text]) => [code, { description: text }])),
+    ...Object.fromEntries(
+      Object.entries(statuses).map(([code, text]) => [
+        code,
+        Number(code) < 400 ? { description: text } : answer(text, 'Refusal'),
+      ]),
+    ),
   },
 });
 const probe = (summary: string, operationId: string, responses: Json) => ({
-  get: { tags: ['health'], summary, operationId, security: [], responses: { ...responses, 405: FRONT[405] } },
+  get: { tags: ['health'], summary, operationId, security: [], responses: { ...PUBLIC_FRONT, ...responses } },
 });
 
 const PATHS: Json = {
@@ -194,17 +211,20 @@ const PATHS: Json = {
         200: 'The answer.',
         202: 'Taken.',
         400: 'Not a message of MCP.',
-        404: 'No such session: initialize a new one.',
+        404: 'No such session: initialize a new one. Or, of 2026-07-28, no such method.',
+        413: 'The body is too large.',
+        415: 'The body is not JSON, or compressed.',
         503: 'The router is stopping, or too many sessions are open.',
       },
     ),
     get: mcp('What the router says unasked', 'The event stream of a session.', 'openStream', {
       200: 'An event stream.',
-      400: 'No session is named.',
+      400: 'No session is named, or a version of MCP that is not known.',
       404: 'No such session: initialize a new one.',
     }),
     delete: mcp('Ends a session', 'That of the `Mcp-Session-Id` header.', 'endSession', {
       200: 'It is over.',
+      400: 'No session is named, or a version of MCP that is not known.',
       404: 'No such session.',
     }),
   },
@@ -221,6 +241,9 @@ const PATHS: Json = {
       202: 'Taken.',
       400: 'Not a message of MCP, or no session is named.',
       404: 'No such session.',
+      413: 'The body is too large.',
+      415: 'The body is not JSON, or compressed.',
+      503: 'The router is stopping.',
     }),
   },
 };

@@ -70,10 +70,10 @@ const error = z.object({ error: z.string(), errors: byName.optional().describe('
 const refusal = z
   .object({
     jsonrpc: z.literal('2.0'),
-    error: z.object({ code: z.int(), message: z.string() }),
-    id: z.null(),
+    error: z.object({ code: z.int(), message: z.string(), data: z.unknown().optional() }),
+    id: z.union([z.string(), z.number(), z.null()]),
   })
-  .describe('What the front answers before it is known who was meant.');
+  .describe('Why a request is not served; without an id where it is not known which.');
 const status = z.object({ status: z.string(), awaited: z.int().optional().describe('Backends without an answer.') });
 
 const SCHEMAS = {

@@ -5,6 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { createOpenApi } from '../../src/core/openApi.ts';
 import { fixtureCommand } from '../support/fixtures.ts';
 import { startGateway } from '../support/gateway.ts';
+import { requestBytes, sendRaw } from '../support/rawHttp.ts';
 
 interface Operation {
   readonly operationId: string;
@@ -69,6 +70,32 @@ async function served(t: TestContext) {
     });
     return { status: response.status, body: (await response.json()) as Answer };
   };
+}
+
+/** How a request differs from one that can be answered. */
+interface Spoilt {
+  readonly method?: string;
+  /** Beside those that are needed, or in their place; '' leaves one out. */
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly body?: string;
+  /** What it says of its body's length. */
+  readonly length?: number;
+  /** Names a session that there is not, and no backend. */
+  readonly isLost?: boolean;
+}
+
+const LOST: Readonly<Record<string, string>> = {
+  '/messages/': '/messages/?sessionId=lost',
+  '/mcp_servers/{name}': '/mcp_servers/',
+};
+const PING = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' });
+
+async function first(stream: globalThis.Response) {
+  assert.ok(stream.body, 'a stream');
+  const reader = stream.body.getReader();
+  const read = await reader.read();
+  reader.releaseLock();
+  return read;
 }
 
 describe('The OpenAPI document', () => {
@@ -140,6 +167,58 @@ describe('The OpenAPI document', () => {
     await refusals(429, { authorization });
     const nowhere = await fetch(new URL('/nowhere', url));
     assert.deepEqual([nowhere.status, await nowhere.json()], [404, { error: 'Not found' }]);
+  });
+
+  it('has every refusal that is given', async t => {
+    const { url, token, listener } = await startGateway(t, { backends: [] });
+    const { host } = new URL(url);
+    const authorization = ['authorization', `Bearer ${token}`] as const;
+    const stream = await fetch(new URL('/sse', url), { headers: Object.fromEntries([authorization]) });
+    t.after(() => stream.body?.cancel());
+    const [, session = ''] = /data: (.*)/.exec(new TextDecoder().decode((await first(stream)).value)) ?? [];
+    const opened: typeof LOST = { '/messages/': session };
+
+    const given = new Set<string>();
+    const undocumented = new Set<string>();
+    /** What each operation answers to a request that somebody has spoilt. */
+    const ask = async (spoil: Spoilt) => {
+      const asked = operations.map(async ({ path, method, operation }) => {
+        const { isLost = false, headers = [], body = '' } = spoil;
+        const target = (isLost ? LOST : opened)[path] ?? path;
+        const all = [['host', host], authorization, ['content-type', 'application/json'], ...headers] as const;
+        const own = [...new Map(all)].filter(([, value]) => value !== '');
+        const bytes = requestBytes(spoil.method ?? method.toUpperCase(), target, own, body);
+        const reply = await sendRaw(
+          url,
+          spoil.length ? bytes.toString().replace(/(content-length:) \d+/, `$1 ${spoil.length}`) : bytes,
+        );
+        if (reply.status < 400) return;
+        const said = `${method} ${path}: ${reply.status}`;
+        given.add(said);
+        const schema = responseOf(operation, reply.status)?.content?.['application/json']?.schema;
+        if (!schema) undocumented.add(said);
+        else assert.deepEqual(mistakes(schema, JSON.parse(reply.body)), [], said);
+      });
+      await Promise.all(asked);
+    };
+    await ask({ headers: [['host', 'evil.test']] });
+    await ask({ headers: [['authorization', '']] });
+    await ask({ headers: [['content-encoding', 'gzip']] });
+    await ask({ headers: [['content-type', 'text/plain']] });
+    await ask({ method: 'PUT' });
+    await ask({ body: '{' });
+    await ask({ body: '{}' });
+    await ask({ isLost: true, headers: [['mcp-session-id', 'lost']], body: PING });
+    await ask({ headers: [['mcp-protocol-version', '2026-07-28']], body: PING });
+    await ask({ length: 100_000_000 });
+    listener.drain();
+    await ask({ body: PING });
+    assert.deepEqual([...undocumented], []);
+    // Those are about what there is, or about how often: other tests have them.
+    for (const { path, method, operation } of operations)
+      for (const status of Object.keys(operation.responses).map(Number))
+        if (status >= 400 && ![404, 429, 500, 503].includes(status))
+          assert.ok(given.has(`${method} ${path}: ${status}`), `${method} ${path}: ${status}`);
   });
 
   it('is served with the name and version of the router', async t => {

@@ -63,10 +63,12 @@ const KEEP_ALIVE_MS = 120_000;
 const LAST_WORDS_MS = 500;
 /** What one door or another knows. */
 const METHODS = 'GET, POST, PATCH, DELETE';
-/** What is said of tokens, which the OpenAPI document gives as examples. */
+/** Texts of refusals, which the OpenAPI document gives as examples. */
 export const FRONT_TEXTS = {
   token: 'Unauthorized: bring the token as "Authorization: Bearer …"',
   limited: 'Too many wrong tokens came from this address',
+  encoded: 'Unsupported content encoding: send the body as it is',
+  internal: 'Internal error',
 };
 /** Headers of answers that a page of an allowed origin may read. */
 const EXPOSED_HEADERS = 'mcp-session-id, mcp-protocol-version, retry-after, www-authenticate';
@@ -235,7 +237,7 @@ export class HttpListener {
       if (this.answersPage(request, response)) return;
       if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
         response.setHeader('accept-encoding', 'identity');
-        return refused(415, 'Unsupported content encoding: send the body as it is');
+        return refused(415, FRONT_TEXTS.encoded);
       }
       if (!entrance) return refused(404, 'Not found');
       const { door } = entrance;
@@ -248,7 +250,7 @@ export class HttpListener {
       if (request.errored) return this.log.debug(said);
       this.log.warning(said);
       if (response.headersSent) response.destroy();
-      else refused(500, 'Internal error');
+      else refused(500, FRONT_TEXTS.internal);
     }
   }
 
