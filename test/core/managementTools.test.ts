@@ -178,6 +178,14 @@ describe('Management tools', () => {
     assert.equal(await readFile(gateway.configFile, 'utf8'), before);
   });
 
+  it('refuse to unregister a backend that another falls back to', async t => {
+    const routes = [{ pattern: '*', strategy: 'fallback', fallback_to: 'second' }];
+    const { call } = await managed(t, 'full', [{ ...echo('first'), routes }, echo('second')]);
+    const refusal = '"first" falls back to "second": change that first';
+    assert.equal(await call('unregister_backend', { backend_name: 'second' }), refusal);
+    assert.equal((await call('list_backends')).length, 2);
+  });
+
   it('refuse what is of a wrong kind, and take null for left out', async t => {
     const { call } = await managed(t, 'full', []);
     const request = { source: 'http://127.0.0.1:9/mcp', name: 'remote', auto_start: 'no' };

@@ -69,7 +69,7 @@ function worded(shape: Shape, entry: Readonly<Record<string, unknown>>): Readonl
   return Object.fromEntries(Object.entries(keys).map(([key, value]) => toMapWords(key, value)));
 }
 
-/** Takes a backend out, with the comments right above it. */
+/** Takes a backend out, with the comments that are about it. */
 export function removeBackend(name: string): ConfigEdit {
   return text => {
     const before = read(text);
