@@ -185,7 +185,10 @@ export class Configuration {
     const takeBack = (names: readonly string[]) => {
       left = left.filter(({ name }) => !names.includes(name));
       const inFile: ConfigEdit = text => {
-        if (text !== written) return names.reduce((edited, name) => removeBackend(name)(edited), text);
+        if (text !== written) {
+          const present = backendsIn(text);
+          return names.filter(name => present.has(name)).reduce((edited, name) => removeBackend(name)(edited), text);
+        }
         written = addBackends(left)(before);
         return written;
       };

@@ -69,6 +69,7 @@ export type CallReport =
 
 const SNAPSHOT_DEBOUNCE_MS = 100;
 const RENEWAL_DEBOUNCE_MS = 50;
+
 /**
  * Everything is to be gone 9 s after a SIGTERM. After the longest drain that leaves no time for the ladder that ends a
  * process: what still runs then is killed, and soon after that no backend is waited for any more.

@@ -150,7 +150,9 @@ export class LiveChanges {
     await Promise.race([backend.whenSettled(), patience]);
     const isThere = () => this.parts.backend(name) === backend;
     const isStopping = this.parts.isStopping();
-    if (!isThere() && !isStopping && !errors.has(name)) errors.set(name, 'it was removed meanwhile');
+    const present = this.parts.backend(name);
+    if (!present && !isStopping && !errors.has(name)) errors.set(name, 'it was removed meanwhile');
+    if (present && present !== backend) return present.state.kind === 'connecting';
     const { state } = backend;
     if (state.kind === 'connecting' || (state.kind === 'stopped' && isStopping)) return true;
     if (state.kind !== 'failed' || state.wasReady) return false;

@@ -245,7 +245,7 @@ export class Serving {
       },
       onStatelessLevel: (level, sessionId) => {
         const { clients } = this.parts;
-        clients.noteLevel(level);
+        if (!clients.noteLevel(level)) return;
         this.setLevelFor(sessionId, clients.logLevel ?? level);
         this.setSharedLevel();
       },

@@ -1,6 +1,11 @@
 // Circuits, strategies and limits on real backends, which note in a ledger what reached them.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
+import { deferred } from '../../src/core/base/async.ts';
 import type { Message } from '../support/bareClient.ts';
 import { eventually } from '../support/eventually.ts';
 import { fixtureCommand, httpFixture, startHttpFixture } from '../support/fixtures.ts';
@@ -9,6 +14,33 @@ import { Ledger } from '../support/ledger.ts';
 
 const isError = ({ result }: Message) => result?.isError === true;
 const textOf = ({ result, error }: Message): string => error?.message ?? result.content[0].text;
+
+/** A server of a few answers: `answer` may take a message before, and then has answered it. */
+async function serverOf(
+  t: TestContext,
+  answer: (message: { readonly id?: number; readonly method?: string }, response: ServerResponse) => boolean,
+): Promise<string> {
+  const results: Record<string, object> = {
+    initialize: { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 's', version: '1' } },
+    'tools/list': { tools: [{ name: 'look', inputSchema: { type: 'object' } }] },
+  };
+  const unknown = { code: -32601, message: 'Method not found' };
+  const server = createServer(async (request, response) => {
+    if (request.method !== 'POST') return void response.writeHead(405).end();
+    const message = JSON.parse(await text(request));
+    if (answer(message, response)) return;
+    if (message.id === undefined) return void response.writeHead(202).end();
+    const result = results[message.method];
+    const body = { jsonrpc: '2.0', id: message.id, ...(result ? { result } : { error: unknown }) };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+}
 
 /** Opens the circuit of `faulty`, which has a threshold of 1. */
 async function openCircuit(gateway: TestGateway): Promise<number> {
@@ -139,6 +171,21 @@ describe('An open circuit', () => {
     const client = await gateway.client();
     assert.match(textOf(await client.callTool('faulty__http_403')), /faulty: the server answered HTTP 403/);
     assert.deepEqual(gateway.backend('faulty').circuit, { kind: 'closed', failures: 0 });
+  });
+
+  test('is not opened by a client whose own connection the server refuses with HTTP 4xx', async t => {
+    let visits = 0;
+    const url = await serverOf(t, ({ method }, response) => {
+      const isRefused = method === 'initialize' && ++visits > 1;
+      if (isRefused) response.writeHead(429).end();
+      return isRefused;
+    });
+    const own = { name: 'own', url, type: 'http', session: 'per_client', circuit_breaker: { failure_threshold: 1 } };
+    const gateway = await startGateway(t, { backends: [own], routing: { retry: { max_attempts: 1 } } });
+    await gateway.reaches('own', 'ready');
+    const client = await gateway.client();
+    assert.match(textOf(await client.callTool('own__look')), /own: the server answered HTTP 429/);
+    assert.deepEqual(gateway.backend('own').circuit, { kind: 'closed', failures: 0 });
   });
 
   test('does not keep a person from finding out whether the backend works, and stays open', async t => {
@@ -372,6 +419,30 @@ describe('Calls of backends that cannot answer', () => {
     assert.deepEqual(states(), ['first ready', 'second idle', 'crashing idle', 'third idle', 'other idle']);
     assert.equal(textOf(await client.callTool('broken__echo', { text: 'by the next' })), 'by the next');
     assert.deepEqual(states(), ['first ready', 'second idle', 'crashing failed', 'third ready', 'other idle']);
+  });
+
+  test('end at once when they are cancelled, also while it is found out why their answer broke off', async t => {
+    const pinged = deferred();
+    const url = await serverOf(t, ({ method }, response) => {
+      if (method === 'ping') pinged.resolve();
+      if (method === 'tools/call') {
+        response.writeHead(200, { 'content-type': 'application/json' });
+        response.write('{"jsonrpc":', () => response.socket?.resetAndDestroy());
+      }
+      return method === 'ping' || method === 'tools/call';
+    });
+    const gateway = await startGateway(t, { backends: [{ name: 'one', url, type: 'http' }] });
+    await gateway.reaches('one', 'ready');
+    const abort = new AbortController();
+    const calls = Array.from({ length: 5 }, () => gateway.gateway.callTool('one__look', {}, abort.signal));
+    await pinged.promise;
+    abort.abort();
+    await Promise.all(calls);
+    assert.deepEqual(
+      gateway.gateway.recentCalls().map(({ outcome }) => outcome),
+      Array(5).fill('cancelled'),
+    );
+    assert.equal(gateway.backend('one').inFlight, 0);
   });
 
   test('count one failure when they go down with the process, however many there are', async t => {

@@ -21,6 +21,17 @@ export const NEVER = new AbortController().signal;
 // However many wait with it at the same time: Node takes more than ten for a leak.
 setMaxListeners(0, NEVER);
 
+/** What a promise comes to; undefined if the signal aborts before. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  if (signal.aborted) return undefined;
+  const aborted = deferred<undefined>();
+  const abort = () => aborted.resolve(undefined);
+  signal.addEventListener('abort', abort, { once: true });
+  const first = await Promise.race([promise, aborted.promise]);
+  signal.removeEventListener('abort', abort);
+  return first;
+}
+
 /** Runs actions one after another, in the order in which they came. */
 export class Turns {
   private last: Promise<unknown> = Promise.resolve();

@@ -113,11 +113,13 @@ export class ClientRequests {
     return LOGGING_LEVELS.find(level => wanted.has(level));
   }
 
-  /** A client that has no session wants messages of this level. It may again, so this stands. */
-  noteLevel(level: string): void {
+  /** A client that has no session wants messages of this level. It may again, so this stands. False: nothing changes by it. */
+  noteLevel(level: string): boolean {
     const known =
       this.statelessLevel === undefined ? LOGGING_LEVELS.length : LOGGING_LEVELS.indexOf(this.statelessLevel);
-    if (LOGGING_LEVELS.includes(level) && LOGGING_LEVELS.indexOf(level) < known) this.statelessLevel = level;
+    const isNews = LOGGING_LEVELS.includes(level) && LOGGING_LEVELS.indexOf(level) < known;
+    if (isNews) this.statelessLevel = level;
+    return isNews;
   }
 
   /** A task was made by a call of this client. Where each client has a connection of its own, each has its own ids. */

@@ -324,7 +324,7 @@ export class Router {
       jitter: RETRY_JITTER,
     });
     const tried = new Set<Backend>();
-    const met = new Set(candidates.map(({ backend }) => backend));
+    let met: readonly Candidate[] = candidates;
     for (let attempts = 0; attempts < retry.max_attempts && !call.signal.aborted; ) {
       // 5. Admit: who cannot take the call is passed over at no cost.
       const untried = candidates.filter(({ backend }) => !tried.has(backend));
@@ -332,11 +332,11 @@ export class Router {
       if (!admitted) {
         // Others may have come meanwhile: in the place of these, when the file has changed.
         const again = request.select();
-        if (again && eligible(again).some(({ backend }) => !met.has(backend))) {
+        if (again && eligible(again).some(({ backend }) => !met.some(each => each.backend === backend))) {
           selection = again;
           candidates = eligible(again);
           record.candidates = candidates;
-          for (const { backend } of candidates) met.add(backend);
+          met = [...met, ...candidates];
           continue;
         }
         // Everybody was tried: come back to them, after the backoff. Who leaves for good, or could not be tried, does

@@ -1,4 +1,4 @@
-import { type Deferred, deferred, NEVER } from '../base/async.ts';
+import { type Deferred, deferred, NEVER, unlessAborted } from '../base/async.ts';
 import type { Disposable } from '../base/disposable.ts';
 import type { Era } from '../base/envelope.ts';
 import { messageOf } from '../base/errors.ts';
@@ -19,7 +19,7 @@ import type { Introduction } from './handshake.ts';
 import { LastWords, plainLine } from './lastWords.ts';
 import { type Lists, listsChangedBy } from './lists.ts';
 import { Offer } from './offer.ts';
-import { type Attempted, type Failure, type Outcome, verdictOf } from './outcome.ts';
+import { type Attempted, countsAgainst, type Failure, type Outcome, verdictOf } from './outcome.ts';
 import { probe } from './probe.ts';
 import { StandingRequests } from './standingRequests.ts';
 
@@ -66,6 +66,7 @@ export class Backend {
   private life: Life = { state: { kind: 'idle' } };
   private checker: HealthChecker | undefined;
   private checking: Promise<Outcome> | undefined;
+  private readonly pings = new WeakMap<Connection, Promise<Outcome>>();
   private stateChanges: Deferred[] = [];
   private readonly lastWords = new LastWords();
   private starts = 0;
@@ -252,8 +253,10 @@ export class Backend {
       : options.signal.aborted
         ? { kind: 'cancelled' }
         : { kind: 'failed', sent: false, failure: found.failure };
-    if (found.ok && found.value.isOpen && outcome.kind === 'failed' && outcome.failure.code === 'closed')
-      outcome = { ...outcome, failure: await this.whyCut(found.value, outcome.failure) };
+    if (found.ok && found.value.isOpen && outcome.kind === 'failed' && outcome.failure.code === 'closed') {
+      const failure = await unlessAborted(this.whyCut(found.value, outcome.failure), options.signal);
+      outcome = failure ? { ...outcome, failure } : { kind: 'cancelled' };
+    }
     this.stats.end();
     if (outcome.kind === 'answered') {
       this.standing.note(method, params, this.isShared ? undefined : options.caller.sessionId);
@@ -327,18 +330,17 @@ export class Backend {
     const { life } = this;
     if (life.state.kind !== 'ready' || !('connection' in life)) return { ok: false, failure: this.absence() };
     if (this.isShared) return { ok: true, value: life.connection };
-    const givenUp = deferred<Attempted<Connection>>();
-    const giveUp = () => givenUp.resolve({ ok: false, failure: { code: 'closed', message: 'the client gave up' } });
+    const made = this.clients.made(caller.sessionId);
+    if (made) return { ok: true, value: made };
     const failure = {
       code: 'request-timeout',
       message: 'the connection for this client was not made in time',
     } as const;
-    const timer = this.ports.clock.schedule(this.timeouts().quietMs, () => givenUp.resolve({ ok: false, failure }));
-    signal.addEventListener('abort', giveUp, { once: true });
-    const found = await Promise.race([this.clients.for(caller), givenUp.promise]);
+    const late = deferred<Attempted<Connection>>();
+    const timer = this.ports.clock.schedule(this.timeouts().quietMs, () => late.resolve({ ok: false, failure }));
+    const found = await unlessAborted(Promise.race([this.clients.for(caller), late.promise]), signal);
     timer.dispose();
-    signal.removeEventListener('abort', giveUp);
-    return found;
+    return found ?? { ok: false, failure: { code: 'closed', message: 'the client gave up' } };
   }
 
   /** Only a modern backend over HTTP wants some arguments in headers as well. */
@@ -349,9 +351,10 @@ export class Backend {
     return tool && paramHeaders(tool.inputSchema, params?.arguments);
   }
 
-  /** Whether it was asked to tell this client of a resource. */
+  /** Whether it was asked to tell this client of a resource, or is about to be. */
   isSubscribed(uri: string, sessionId: string): boolean {
-    return this.standing.subscriptionsOf(this.isShared ? undefined : sessionId).has(uri);
+    if (this.isShared) return this.standing.subscriptionsOf(undefined).has(uri);
+    return this.standing.subscriptionsOf(sessionId).has(uri) && this.clients.has(sessionId);
   }
 
   /** A client wants to be told of a resource that it has not asked this backend for itself. */
@@ -421,21 +424,31 @@ export class Backend {
       this.stats.fail(failure.message, this.ports.clock.now());
       this.breaker.fail();
       this.ports.onLine(this, `the connection of one client ended: ${failure.message}`);
-      this.ports.clock.schedule(RENEW_MS, () => {
-        const isSubscribed = this.standing.subscriptionsOf(caller.sessionId).size > 0;
-        if (isSubscribed && this.life.state.kind === 'ready') void this.clients.for(caller);
-      });
+      this.renewSoon(caller, RENEW_MS);
     };
     const options = { knownEra: this.knownEra, capabilities, readsLists: false };
     const opened = await this.open(options, caller.sessionId, lost, signal);
     if (!opened.ok) {
-      if (!signal.aborted) this.breaker.fail();
+      if (!signal.aborted && countsAgainst(opened.failure)) this.breaker.fail();
+      if (!signal.aborted) this.renewSoon(caller, RESTART.maxMs);
       return opened;
     }
     const { connection } = opened.value;
     if (logLevel !== undefined) this.standing.setLevel(connection, logLevel);
     this.standing.renew(connection, caller.sessionId);
     return { ok: true, value: connection };
+  }
+
+  /** A client that is subscribed to something has no connection of its own: it gets another without asking for one. */
+  private renewSoon(caller: Caller, ms: number): void {
+    this.ports.clock.schedule(ms, () => {
+      const { sessionId } = caller;
+      const { kind } = this.life.state;
+      const isWanted = this.standing.subscriptionsOf(sessionId).size > 0 && !this.clients.has(sessionId);
+      if (!isWanted || kind === 'draining' || kind === 'stopped') return;
+      if (kind === 'ready' && this.breaker.isReady) void this.clients.for(caller);
+      else this.renewSoon(caller, ms);
+    });
   }
 
   /** @param sessionId the downstream session whose own it is; undefined: it is shared */
@@ -489,11 +502,24 @@ export class Backend {
    * nothing for a backend that cuts its answers.
    */
   private async whyCut(connection: Connection, failure: Failure): Promise<Failure> {
-    const timeoutMs = this.config.health_check.timeout_seconds * 1000;
-    const ping = await connection.request('ping', undefined, { signal: NEVER, quietMs: timeoutMs, maxMs: timeoutMs });
-    if (ping.kind === 'failed' && connection.isOpen) this.failed(connection, HEALTH_CHECK, ping.failure);
+    const ping = await this.pingOnce(connection);
     if (ping.kind === 'failed' && isLoss(ping.failure, HEALTH_CHECK)) return ping.failure;
     return connection.isOpen ? { ...failure, code: 'cut' } : failure;
+  }
+
+  /** One ping at a time, however many answers are cut off at once. */
+  private pingOnce(connection: Connection): Promise<Outcome> {
+    const present = this.pings.get(connection);
+    if (present) return present;
+    const timeoutMs = this.config.health_check.timeout_seconds * 1000;
+    const limits = { signal: NEVER, quietMs: timeoutMs, maxMs: timeoutMs };
+    const ping = connection.request('ping', undefined, limits).then(outcome => {
+      this.pings.delete(connection);
+      if (outcome.kind === 'failed' && connection.isOpen) this.failed(connection, HEALTH_CHECK, outcome.failure);
+      return outcome;
+    });
+    this.pings.set(connection, ping);
+    return ping;
   }
 
   /** A request was not answered. What is lost with it is connected anew. */

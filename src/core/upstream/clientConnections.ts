@@ -1,3 +1,4 @@
+import { messageOf } from '../base/errors.ts';
 import type { Caller, Connection } from './connection.ts';
 import type { Attempted } from './outcome.ts';
 
@@ -31,16 +32,27 @@ export class ClientConnections {
     const forget = () => {
       if (this.own.get(sessionId) === entry) this.own.delete(sessionId);
     };
-    const connection = this.open(caller, forget, abort.signal).then(attempted => {
-      if (attempted.ok) entry.made = attempted.value;
-      else forget();
-      return attempted;
-    });
+    const failed = (error: unknown): Attempted<Connection> => {
+      return { ok: false, failure: { code: 'protocol', message: messageOf(error) } };
+    };
+    const connection = this.open(caller, forget, abort.signal)
+      .catch(failed)
+      .then(attempted => {
+        if (attempted.ok) entry.made = attempted.value;
+        else forget();
+        return attempted;
+      });
     const entry: Own = { connection, abort };
     this.own.set(sessionId, entry);
     return connection;
   }
 
+  /** The client's connection, if it is there. */
+  made(sessionId: string): Connection | undefined {
+    return this.own.get(sessionId)?.made;
+  }
+
+  /** Whether the client has a connection, or one is being made. */
   has(sessionId: string): boolean {
     return this.own.has(sessionId);
   }

@@ -35,15 +35,15 @@ export type Outcome =
 /** A value, or why there is none. */
 export type Attempted<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure };
 
-/** What says nothing against a backend, and what the end of its connection says once, however many calls were on it. */
-const NOT_OF_THE_CALL: ReadonlySet<Failure['code']> = new Set([
-  'refused',
-  'needs-sign-in',
-  'exited',
-  'closed',
-  'session-lost',
-  'unreachable',
-]);
+/** The server is there, and does not take this. */
+const HARMLESS: ReadonlySet<Failure['code']> = new Set(['refused', 'needs-sign-in']);
+/** The connection itself is gone: counted once, however many calls were on it. */
+const OF_THE_CONNECTION: ReadonlySet<Failure['code']> = new Set(['exited', 'closed', 'session-lost', 'unreachable']);
+
+/** Whether a failure says something against the backend, and so counts in its circuit. */
+export function countsAgainst({ code }: Failure): boolean {
+  return !HARMLESS.has(code);
+}
 
 /** What the circuit breaker learns from the outcome of one call: only not having been answered speaks against a backend. */
 export function verdictOf(outcome: Outcome): 'success' | 'failure' | 'ignored' {
@@ -53,7 +53,9 @@ export function verdictOf(outcome: Outcome): 'success' | 'failure' | 'ignored' {
       return 'success';
     case 'failed':
       // What did not reach it says nothing that the end of its connection does not say.
-      return !outcome.sent || NOT_OF_THE_CALL.has(outcome.failure.code) ? 'ignored' : 'failure';
+      return outcome.sent && countsAgainst(outcome.failure) && !OF_THE_CONNECTION.has(outcome.failure.code)
+        ? 'failure'
+        : 'ignored';
     case 'cancelled':
       return 'ignored';
   }

@@ -2,6 +2,7 @@ import { NEVER } from '../base/async.ts';
 import { asText } from '../base/json.ts';
 import type { Params } from '../base/peer.ts';
 import type { Connection, RequestOptions } from './connection.ts';
+import type { Outcome } from './outcome.ts';
 
 /**
  * What clients have asked of a backend until further notice: log levels, and the resources they are subscribed to. A
@@ -32,18 +33,21 @@ export class StandingRequests {
 
   /** Asks a new connection for what the one before was asked for. */
   renew(connection: Connection, sessionId: string | undefined): void {
-    for (const uri of this.subscriptionsOf(sessionId)) this.ask(connection, 'resources/subscribe', { uri });
+    for (const uri of this.subscriptionsOf(sessionId)) void this.ask(connection, 'resources/subscribe', { uri });
   }
 
   /** Somebody wants to be told of a resource; without a connection it is asked for when there is one. */
   subscribe(connection: Connection | undefined, uri: string, sessionId: string | undefined): void {
     this.note('resources/subscribe', { uri }, sessionId);
-    this.ask(connection, 'resources/subscribe', { uri });
+    void this.ask(connection, 'resources/subscribe', { uri }).then(outcome => {
+      // One that does not take it is not subscribed to; another may have the resource as well.
+      if (outcome?.kind === 'rejected') this.subscribed.get(sessionId)?.delete(uri);
+    });
   }
 
   /** Nobody wants to be told of a resource any more. */
   unsubscribe(connection: Connection | undefined, uri: string, sessionId: string | undefined): void {
-    if (this.subscribed.get(sessionId)?.delete(uri)) this.ask(connection, 'resources/unsubscribe', { uri });
+    if (this.subscribed.get(sessionId)?.delete(uri)) void this.ask(connection, 'resources/unsubscribe', { uri });
   }
 
   /** A client has left. */
@@ -55,11 +59,11 @@ export class StandingRequests {
   setLevel(connection: Connection, level: string): void {
     if (!('logging' in connection.about.capabilities) || this.levels.get(connection) === level) return;
     this.levels.set(connection, level);
-    this.ask(connection, 'logging/setLevel', { level });
+    void this.ask(connection, 'logging/setLevel', { level });
   }
 
   /** What comes of it is nobody's to wait for; a backend that fails at it is found out by its calls. */
-  private ask(connection: Connection | undefined, method: string, params: Params): void {
-    void connection?.request(method, params, { ...this.timeouts(), signal: NEVER });
+  private async ask(connection: Connection | undefined, method: string, params: Params): Promise<Outcome | undefined> {
+    return connection?.request(method, params, { ...this.timeouts(), signal: NEVER });
   }
 }
