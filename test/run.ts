@@ -21,7 +21,8 @@ type Stage = (typeof STAGES)[number]['stage'];
 
 function stageOf(file: string): Stage {
   if (file.endsWith('.e2e.test.ts')) return 'VS Code';
-  return /^test\/(bench|cli|conformance|deploy|examples|faults|interop)\//.test(file) ? 'whole router' : 'parts';
+  const isWhole = /^test\/(?:bench|cli|conformance|deploy|examples|faults|interop|core\/gateway\.test)\b/.test(file);
+  return isWhole ? 'whole router' : 'parts';
 }
 
 interface Counts {

@@ -262,7 +262,7 @@ describe('Gateway with backends that fail', () => {
     assert.ok(took >= 8000 && took < 9000, `${took} ms`);
     assert.match((await slow).result.content[0].text, /^late /);
     assert.equal((await hung).result.isError, true);
-    await eventually('the end of all processes', () => !pids.some(isRunning), 1000);
+    await eventually('the end of all processes', () => !pids.some(isRunning));
   });
 
   test('ends everything at once on dispose, and starts nothing again', async t => {
@@ -271,7 +271,7 @@ describe('Gateway with backends that fail', () => {
     });
     const good = await gateway.pidOf('good');
     gateway.gateway.dispose();
-    await eventually('the end of the process', () => !isRunning(good), 1000);
+    await eventually('the end of the process', () => !isRunning(good));
     await sleep(FIRST_RESTART_MS);
     assert.deepEqual(descendantsOf(process.pid), []);
   });
