@@ -9,6 +9,8 @@ import { targetOf } from './target.ts';
 import type { Backend } from './upstream/backend.ts';
 import type { BackendState } from './upstream/backendState.ts';
 
+export type { Failure } from './upstream/outcome.ts';
+
 export interface Snapshot {
   readonly configFile: string;
   /** In the order of the file, then the rejected entries. */

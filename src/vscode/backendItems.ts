@@ -1,7 +1,7 @@
 // The snapshot as rows: everything that the tree, the quick picks and the status bar say about a backend. Pure.
 import { groupBy } from '../core/base/groupBy.ts';
 import type { Problem } from '../core/config/load.ts';
-import type { BackendSnapshot, ItemSnapshot, Snapshot, ToolSnapshot } from '../core/snapshot.ts';
+import type { BackendSnapshot, Failure, ItemSnapshot, Snapshot, ToolSnapshot } from '../core/snapshot.ts';
 import type { RowKind } from './contributions.ts';
 import { inOrder } from './priorities.ts';
 import { count, duration, escapeMarkdown, firstLine, type Row, timeOfDay } from './row.ts';
@@ -49,7 +49,13 @@ function canTakeCalls({ state, circuit }: BackendSnapshot): boolean {
 }
 
 function needsThePerson({ state, circuit }: BackendSnapshot): boolean {
-  return state.kind === 'rejected' || (state.kind === 'failed' && circuit.kind !== 'held-open');
+  return state.kind === 'rejected' || (failureOf(state) !== undefined && circuit.kind !== 'held-open');
+}
+
+/** What it fails with, also while it is being tried again: it has failed until it works. */
+function failureOf(state: BackendSnapshot['state']): Failure | undefined {
+  if (state.kind === 'failed') return state.failure;
+  return state.kind === 'connecting' ? state.after : undefined;
 }
 
 /** How one backend is doing, in a line. */
@@ -89,23 +95,9 @@ function lookOf(backend: BackendSnapshot, problems: readonly Problem[]): Look {
     case 'draining':
       return { text: 'Finishing its calls…', icon: 'loading~spin', weight: 3 };
     case 'connecting':
-      return {
-        text:
-          backend.errorCount > 0 && backend.lastError
-            ? `Trying again… · ${firstLine(backend.lastError.message)}`
-            : 'Connecting…',
-        icon: 'loading~spin',
-        weight: 3,
-      };
+      return state.after ? lookOfFailure(state.after, true) : { text: 'Connecting…', icon: 'loading~spin', weight: 3 };
     case 'failed':
-      return state.failure.code === 'needs-sign-in'
-        ? { text: 'Failed · needs sign-in: add a header', icon: 'key', color: 'list.warningForeground', weight: 4 }
-        : {
-            text: `Failed · ${firstLine(state.failure.message)}${state.retryAt === undefined ? '' : ' · trying again…'}`,
-            icon: 'error',
-            color: 'list.errorForeground',
-            weight: 5,
-          };
+      return lookOfFailure(state.failure, state.retryAt !== undefined);
     case 'rejected':
       return {
         text: firstLine(errorOf(backend, problems)?.message ?? state.message),
@@ -114,6 +106,17 @@ function lookOf(backend: BackendSnapshot, problems: readonly Problem[]): Look {
         weight: 5,
       };
   }
+}
+
+function lookOfFailure({ code, message }: Failure, isTriedAgain: boolean): Look {
+  if (code === 'needs-sign-in')
+    return { text: 'Failed · needs sign-in: add a header', icon: 'key', color: 'list.warningForeground', weight: 4 };
+  return {
+    text: `Failed · ${firstLine(message)}${isTriedAgain ? ' · trying again…' : ''}`,
+    icon: 'error',
+    color: 'list.errorForeground',
+    weight: 5,
+  };
 }
 
 /** Undefined where the circuit is not what keeps calls away. */
@@ -181,14 +184,17 @@ function tooltipOf(backend: BackendSnapshot, look: Look): string {
       escapeMarkdown(`${state.serverName} ${state.serverVersion} over ${TRANSPORTS[state.transport]}${process}`),
     );
   }
-  if (state.kind === 'failed') lines.push(escapeMarkdown(state.failure.message));
+  const failure = failureOf(state);
+  if (failure) lines.push(escapeMarkdown(failure.message));
   if (state.kind === 'rejected') lines.push(escapeMarkdown(state.message));
   else lines.push(escapeMarkdown(`Namespace ${backend.namespace}, priority ${backend.priority}`));
   // What went wrong before is of interest only while it does not work: a healthy backend is not blamed for its past.
-  if (backend.lastError && backend.errorCount > 0 && !backend.healthy && state.kind !== 'failed') {
+  if (backend.lastError && backend.errorCount > 0 && !backend.healthy && !failure) {
     lines.push(escapeMarkdown(`Last error, at ${timeOfDay(backend.lastError.at)}: ${backend.lastError.message}`));
   }
-  if (!backend.healthy && backend.restarts > 0) lines.push(`Started again ${count(backend.restarts, 'time')}`);
+  // One that fails counts on and on, and would take its tooltip away from under the eyes each time.
+  if (!backend.healthy && !failure && backend.restarts > 0)
+    lines.push(`Started again ${count(backend.restarts, 'time')}`);
   return lines.filter(Boolean).join('\n\n');
 }
 

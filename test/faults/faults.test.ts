@@ -88,6 +88,14 @@ describe('A process that', () => {
     const { state } = await scene.gateway.reaches('faulty', 'failed');
     assert.equal(state.kind === 'failed' && state.failure.code, 'start-timeout');
     await assertWell(scene);
+    const startsAfter = (code: string | undefined) =>
+      eventually(`it is started after ${code ?? 'nothing'}`, () => {
+        const { state } = scene.gateway.backend('faulty');
+        return state.kind === 'connecting' && state.after?.code === code;
+      });
+    await startsAfter('start-timeout');
+    scene.gateway.gateway.restart('faulty');
+    await startsAfter(undefined);
   });
 
   test('answers initialize late is waited for by the calls that need it, and by no other', async t => {

@@ -91,7 +91,7 @@ describe('A backend’s row', () => {
   it('says in the person’s words how each state goes on', () => {
     const states: BackendSnapshot['state'][] = [
       { kind: 'idle' },
-      { kind: 'connecting', since: 1 },
+      { kind: 'connecting', since: 1, after: undefined },
       failed('exited with code 1\nstack', 5),
       failed('no such program: nope'),
       {
@@ -122,10 +122,19 @@ describe('A backend’s row', () => {
     );
   });
 
-  it('keeps saying why while it is tried again', () => {
-    const lastError = { message: 'exited with code 1', at: 1 };
-    const row = only(backend('a', { state: { kind: 'connecting', since: 2 }, errorCount: 2, lastError }));
-    assert.equal(row.description, 'Trying again… · exited with code 1');
+  it('has failed until it works: it looks the same while it is tried again, but like a start when started afresh', () => {
+    const failure = { code: 'exited', message: 'exited with code 1' } as const;
+    const parts = { errorCount: 2, lastError: { message: failure.message, at: 1 } };
+    const shown = (state: BackendSnapshot['state'], restarts: number) => {
+      const failing = backend('a', { ...parts, state, restarts });
+      return [only(failing), countsOf(snapshot([failing])).failed];
+    };
+    const waiting = shown(failed(failure.message, 5), 1);
+    assert.deepEqual(shown({ kind: 'connecting', since: 2, after: failure }, 2), waiting);
+    assert.deepEqual(waiting[1], ['a']);
+    const restarted = backend('a', { ...parts, state: { kind: 'connecting', since: 2, after: undefined } });
+    assert.deepEqual([only(restarted).description, only(restarted).icon], ['Connecting…', 'loading~spin']);
+    assert.deepEqual(countsOf(snapshot([restarted])).failed, []);
   });
 
   it('says what its circuit does, as a person would', () => {
@@ -313,7 +322,7 @@ describe('The counts', () => {
         backend('c', { state: failed('exited') }),
         backend('d', { state: { kind: 'disabled' }, enabled: false }),
         backend('e', { state: { kind: 'rejected', message: 'wrong' } }),
-        backend('f', { state: { kind: 'connecting', since: 1 } }),
+        backend('f', { state: { kind: 'connecting', since: 1, after: undefined } }),
       ]),
     );
     assert.deepEqual(counts, { available: 2, enabled: 5, failed: ['c', 'e'] });

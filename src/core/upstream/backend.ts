@@ -176,7 +176,8 @@ export class Backend {
     if ('retry' in life) life.retry?.dispose();
     this.starts += 1;
     const abort = new AbortController();
-    const state = { kind: 'connecting', since: this.ports.clock.now() } as const;
+    const after = life.state.kind === 'failed' ? life.state.failure : undefined;
+    const state = { kind: 'connecting', since: this.ports.clock.now(), after } as const;
     // One that cannot even be tried has failed as well.
     const attempt = this.attempt(abort.signal).catch((error: unknown) => {
       if (!abort.signal.aborted) this.fail({ code: 'protocol', message: messageOf(error) }, false);

@@ -9,7 +9,8 @@ import type { TransportKind } from './transports.ts';
 export type BackendState =
   /** Not started yet, or `auto_start: false`. */
   | { readonly kind: 'idle' }
-  | { readonly kind: 'connecting'; readonly since: number }
+  /** `after`: what it failed with before, and is tried again for; undefined: it starts afresh. */
+  | { readonly kind: 'connecting'; readonly since: number; readonly after: Failure | undefined }
   | {
       readonly kind: 'ready';
       readonly since: number;
