@@ -1,13 +1,13 @@
 import * as vscode from 'vscode';
 import type { Disposable } from '../core/base/disposable.ts';
+import { mergeRows } from './mergeRows.ts';
 import type { Row } from './row.ts';
 
-/** A tree of rows, drawn again only when a row differs: news comes far more often than that. */
+/** A tree of rows, of which only those are drawn again that differ: news comes far more often than that. */
 export class RowTree implements vscode.TreeDataProvider<Row>, Disposable {
   readonly view: vscode.TreeView<Row>;
-  private readonly changed = new vscode.EventEmitter<void>();
+  private readonly changed = new vscode.EventEmitter<Row | undefined>();
   private rows: readonly Row[] = [];
-  private drawn = '[]';
 
   readonly onDidChangeTreeData = this.changed.event;
 
@@ -16,11 +16,10 @@ export class RowTree implements vscode.TreeDataProvider<Row>, Disposable {
   }
 
   show(rows: readonly Row[]): void {
-    const drawn = JSON.stringify(rows);
-    if (drawn === this.drawn) return;
-    this.drawn = drawn;
-    this.rows = rows;
-    this.changed.fire();
+    const { rows: merged, stale } = mergeRows(this.rows, rows);
+    this.rows = merged;
+    if (stale === 'all') this.changed.fire(undefined);
+    else for (const row of stale) this.changed.fire(row);
   }
 
   getChildren(row?: Row): Row[] {
