@@ -65,7 +65,7 @@ function fateOf(state: BackendSnapshot['state'], startedAt: number): Pick<Backen
     case 'disabled':
       return { state: 'disabled', ms: null, detail: '' };
     case 'rejected':
-      return { state: 'rejected', ms: null, detail: state.message };
+      return { state: 'rejected', ms: null, detail: formatProblem(state.problem) };
     default:
       return { state: 'failed', ms: null, detail: `it is ${state.kind}` };
   }

@@ -218,7 +218,8 @@ export class Configuration {
     const switched = enabled === undefined ? [] : [[name, enabled] as const];
     const { running } = this.composed(new Map([...this.overlay.enabled, ...switched]));
     const rejected = running.rejected.find(each => each.name === name);
-    if (rejected) throw new UserError(`"${name}" has an error, to be corrected first: ${rejected.message}`);
+    if (rejected)
+      throw new UserError(`"${name}" has an error, to be corrected first: ${formatProblem(rejected.problem)}`);
     const edits = [
       ...(priority === undefined ? [] : [setBackendKey(name, 'priority', priority)]),
       ...(enabled === undefined ? [] : [setBackendKey(name, 'enabled', enabled)]),

@@ -3,7 +3,7 @@ import { UserError } from './base/errors.ts';
 import { isObject } from './base/json.ts';
 import { type Entry, nativeEntry } from './config/entry.ts';
 import { sourceNames } from './config/launch.ts';
-import type { Problem } from './config/load.ts';
+import { formatProblem, type Problem } from './config/load.ts';
 import type { Management, RegisterRequest } from './downstream/managementTools.ts';
 import type { Gateway } from './gateway.ts';
 import type { CircuitState } from './health/circuitBreaker.ts';
@@ -155,7 +155,7 @@ function healthOf({ name, healthy, circuit, errorCount }: BackendSnapshot): Reco
 
 /** What is wrong with it now, or else what went wrong last. */
 function lastErrorOf({ state, lastError }: BackendSnapshot): string | null {
-  if (state.kind === 'rejected') return state.message;
+  if (state.kind === 'rejected') return formatProblem(state.problem);
   return state.kind === 'failed' ? state.failure.message : (lastError?.message ?? null);
 }
 

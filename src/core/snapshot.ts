@@ -35,7 +35,7 @@ export interface BackendSnapshot {
   readonly state:
     | BackendState
     | { readonly kind: 'disabled' }
-    | { readonly kind: 'rejected'; readonly message: string };
+    | { readonly kind: 'rejected'; readonly problem: Problem };
   /** Of the protocol it speaks, or spoke when it was last there; undefined: it never was. */
   readonly era: Era | undefined;
   readonly circuit: CircuitState;
@@ -80,8 +80,8 @@ export interface SnapshotSource extends Pick<Snapshot, 'configFile' | 'problems'
 
 export function takeSnapshot({ config, backends, catalog, editorProblemOf, ...rest }: SnapshotSource): Snapshot {
   const running = new Map(backends.map(backend => [backend.name, backend]));
-  const rejected = config.rejected.map(({ name, namespace, priority, launch, message }): BackendSnapshot => {
-    const state = { kind: 'rejected', message } as const;
+  const rejected = config.rejected.map(({ name, namespace, priority, launch, problem }): BackendSnapshot => {
+    const state = { kind: 'rejected', problem } as const;
     return {
       ...NOT_RUNNING,
       name,

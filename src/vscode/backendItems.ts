@@ -1,4 +1,5 @@
 // The snapshot as rows: everything that the tree, the quick picks and the status bar say about a backend. Pure.
+import * as path from 'node:path';
 import { groupBy } from '../core/base/groupBy.ts';
 import type { Problem } from '../core/config/load.ts';
 import type { BackendSnapshot, Failure, ItemSnapshot, Snapshot, ToolSnapshot } from '../core/snapshot.ts';
@@ -14,14 +15,14 @@ export function rowsOf(snapshot: Snapshot): Row[] {
   const uniqueId = uniqueIds();
   const usable = snapshot.backends.filter(({ state }) => state.kind !== 'rejected');
   const showPriority = new Set(usable.map(({ priority }) => priority)).size > 1;
-  const backendRow = (backend: BackendSnapshot) => rowOfBackend(backend, snapshot.problems, showPriority, uniqueId);
+  const backendRow = (backend: BackendSnapshot) => rowOfBackend(backend, showPriority, uniqueId);
 
   const namespaces = groupBy(inOrder(snapshot.backends), ({ namespace }) => namespace);
   const rows = [...namespaces].map(([namespace, backends]) => {
     const [only, ...replicas] = backends;
     return only && replicas.length === 0
       ? backendRow(only)
-      : rowOfNamespace(namespace, backends, snapshot.problems, backends.map(backendRow));
+      : rowOfNamespace(namespace, backends, backends.map(backendRow));
   });
   return rows.length === 0 ? [] : [...problemRows(snapshot), ...rows];
 }
@@ -59,8 +60,8 @@ function failureOf(state: BackendSnapshot['state']): Failure | undefined {
 }
 
 /** How one backend is doing, in a line. */
-export function describeBackend(backend: BackendSnapshot, problems: readonly Problem[]): string {
-  return lookOf(backend, problems).text;
+export function describeBackend(backend: BackendSnapshot): string {
+  return lookOf(backend).text;
 }
 
 interface Look {
@@ -71,7 +72,7 @@ interface Look {
   readonly weight: number;
 }
 
-function lookOf(backend: BackendSnapshot, problems: readonly Problem[]): Look {
+function lookOf(backend: BackendSnapshot): Look {
   const { state } = backend;
   const circuitLook = lookOfCircuit(backend);
   if (circuitLook) return circuitLook;
@@ -100,7 +101,7 @@ function lookOf(backend: BackendSnapshot, problems: readonly Problem[]): Look {
       return lookOfFailure(state.failure, state.retryAt !== undefined);
     case 'rejected':
       return {
-        text: firstLine(errorOf(backend, problems)?.message ?? state.message),
+        text: firstLine(state.problem.message),
         icon: 'error',
         color: 'list.errorForeground',
         weight: 5,
@@ -147,20 +148,15 @@ function kindOf({ state, circuit }: BackendSnapshot): RowKind {
   return circuit.kind === 'held-open' ? 'backend.paused' : 'backend.circuitOpen';
 }
 
-function rowOfBackend(
-  backend: BackendSnapshot,
-  problems: readonly Problem[],
-  showPriority: boolean,
-  uniqueId: (id: string) => string,
-): Row {
-  const look = lookOf(backend, problems);
+function rowOfBackend(backend: BackendSnapshot, showPriority: boolean, uniqueId: (id: string) => string): Row {
+  const look = lookOf(backend);
   const id = uniqueId(`backend:${backend.name}`);
-  const { kind } = backend.state;
+  const { state } = backend;
   return {
     id,
     kind: kindOf(backend),
     label: backend.name,
-    description: showPriority && kind !== 'rejected' ? `${look.text} · priority ${backend.priority}` : look.text,
+    description: showPriority && state.kind !== 'rejected' ? `${look.text} · priority ${backend.priority}` : look.text,
     tooltip: tooltipOf(backend, look),
     icon: look.icon,
     ...(look.color && { color: look.color }),
@@ -171,7 +167,7 @@ function rowOfBackend(
     ],
     isExpanded: false,
     backend: backend.name,
-    ...(kind === 'rejected' && { line: errorOf(backend, problems)?.line ?? 1 }),
+    ...(state.kind === 'rejected' && { line: state.problem.line }),
   };
 }
 
@@ -186,7 +182,7 @@ function tooltipOf(backend: BackendSnapshot, look: Look): string {
   }
   const failure = failureOf(state);
   if (failure) lines.push(escapeMarkdown(failure.message));
-  if (state.kind === 'rejected') lines.push(escapeMarkdown(state.message));
+  if (state.kind === 'rejected') lines.push(escapeMarkdown(`${placeOf(state.problem)}: ${state.problem.message}`));
   else lines.push(escapeMarkdown(`Namespace ${backend.namespace}, priority ${backend.priority}`));
   // What went wrong before is of interest only while it does not work: a healthy backend is not blamed for its past.
   if (backend.lastError && backend.errorCount > 0 && !backend.healthy && !failure) {
@@ -200,13 +196,8 @@ function tooltipOf(backend: BackendSnapshot, look: Look): string {
 
 const TRANSPORTS = { stdio: 'stdio', http: 'Streamable HTTP', sse: 'HTTP+SSE' } as const;
 
-function rowOfNamespace(
-  namespace: string,
-  backends: readonly BackendSnapshot[],
-  problems: readonly Problem[],
-  children: readonly Row[],
-): Row {
-  const looks = backends.map(backend => lookOf(backend, problems));
+function rowOfNamespace(namespace: string, backends: readonly BackendSnapshot[], children: readonly Row[]): Row {
+  const looks = backends.map(lookOf);
   const worst = looks.reduce((a, b) => (b.weight > a.weight ? b : a));
   const tools = new Set(backends.flatMap(backend => backend.tools.map(tool => tool.exposedName))).size;
   const description = [...readinessOf(backends, worst), count(tools, 'tool')].join(' · ');
@@ -315,9 +306,9 @@ function problemRows({ toolCount, configError, problems }: Snapshot): Row[] {
   return rows;
 }
 
-/** The first error of its entry in the file. */
-function errorOf({ name }: BackendSnapshot, problems: readonly Problem[]): Problem | undefined {
-  return problems.find(({ severity, backend }) => severity === 'error' && backend === name);
+/** "backends.yaml, line 12" */
+function placeOf({ file, line }: Problem): string {
+  return `${path.basename(file)}, line ${line}`;
 }
 
 function uniqueIds(): (id: string) => string {

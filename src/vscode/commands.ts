@@ -1,5 +1,4 @@
 import * as vscode from 'vscode';
-import type { Problem } from '../core/config/load.ts';
 import type { BackendSnapshot, Snapshot } from '../core/snapshot.ts';
 import { addBackend } from './addBackend.ts';
 import { describeBackend } from './backendItems.ts';
@@ -67,9 +66,9 @@ function onBackend(
   act: (face: Face, backend: BackendSnapshot) => unknown,
 ): Handler {
   return async (face, row) => {
-    const { backends, problems } = await snapshotOf(face);
+    const { backends } = await snapshotOf(face);
     const eligible = inOrder(backends.filter(isEligible));
-    const items = eligible.map(backend => itemOf(backend, problems));
+    const items = eligible.map(itemOf);
     if (items.length === 0) return note('There is no backend for that');
     const name = row ? row.backend : (await vscode.window.showQuickPick(items, { placeHolder: question }))?.label;
     const backend = eligible.find(backend => backend.name === name);
@@ -77,8 +76,8 @@ function onBackend(
   };
 }
 
-function itemOf(backend: BackendSnapshot, problems: readonly Problem[]): vscode.QuickPickItem {
-  return { label: backend.name, description: describeBackend(backend, problems) };
+function itemOf(backend: BackendSnapshot): vscode.QuickPickItem {
+  return { label: backend.name, description: describeBackend(backend) };
 }
 
 function isUsable({ state }: BackendSnapshot): boolean {
@@ -166,13 +165,13 @@ async function checkNow(face: Face, { name }: BackendSnapshot): Promise<void> {
   const { gateway } = await face.host.running();
   const location = { viewId: BACKENDS_VIEW };
   const failure = await vscode.window.withProgress({ location }, () => gateway.checkNow(name));
-  const { backends, problems } = gateway.snapshot();
+  const { backends } = gateway.snapshot();
   const checked = backends.find(backend => backend.name === name);
   if (!checked) return;
   const { state, circuit } = checked;
   const isKeptAway = state.kind === 'ready' && circuit.kind !== 'closed';
   const found = failure !== undefined ? `it does not work: ${failure} · ` : isKeptAway ? 'it works · ' : '';
-  note(`"${name}": ${found}${describeBackend(checked, problems)}`);
+  note(`"${name}": ${found}${describeBackend(checked)}`);
 }
 
 async function pause({ host }: Face, { name }: BackendSnapshot): Promise<void> {
@@ -226,9 +225,9 @@ function pickTool({ backends }: Snapshot): Promise<string | undefined> {
 
 async function showLog(face: Face, row: Row | undefined): Promise<void> {
   if (row?.backend !== undefined) return face.backendLogs.show(row.backend);
-  const { backends = [], problems = [] } = face.host.snapshot() ?? {}; // while it starts there is its own log to read
+  const { backends = [] } = face.host.snapshot() ?? {}; // while it starts there is its own log to read
   const router: vscode.QuickPickItem = { label: 'Router', description: 'Switchyard itself' };
-  const items = [router, ...inOrder(backends.filter(isUsable)).map(backend => itemOf(backend, problems))];
+  const items = [router, ...inOrder(backends.filter(isUsable)).map(itemOf)];
   const picked = await vscode.window.showQuickPick(items, { placeHolder: 'Show the log of which?' });
   if (picked === router) face.log.show();
   else if (picked) await face.backendLogs.show(picked.label);

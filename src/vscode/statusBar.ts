@@ -26,9 +26,7 @@ export function createStatusBar(host: GatewayHost): Disposable {
       [
         `**Switchyard** ${count(snapshot.toolCount, 'tool')}`,
         ...(snapshot.configError === undefined ? [] : [escapeMarkdown(snapshot.configError)]),
-        ...snapshot.backends.map(backend =>
-          escapeMarkdown(`${backend.name}: ${describeBackend(backend, snapshot.problems)}`),
-        ),
+        ...snapshot.backends.map(backend => escapeMarkdown(`${backend.name}: ${describeBackend(backend)}`)),
       ].join('\n\n'),
     );
   };

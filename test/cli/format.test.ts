@@ -19,7 +19,18 @@ test('a check is a table, then the problems, then the sum', () => {
       wasReady: false,
     }),
     backend('off', { kind: 'disabled' }),
-    backend('wrong', { kind: 'rejected', message: 'b.yaml:9:5: priority: not a number' }),
+    backend('wrong', {
+      kind: 'rejected',
+      problem: {
+        severity: 'error',
+        message: 'priority: not a number',
+        file: 'b.yaml',
+        line: 9,
+        column: 5,
+        endLine: 9,
+        endColumn: 6,
+      },
+    }),
   );
   assert.equal(
     formatCheck(checkReport(report), PLAIN),

@@ -88,7 +88,7 @@ describe('A source', () => {
     });
     const message = /source must be a URL, npm:PKG, @scope\/pkg, pypi:PKG/;
     const { state } = test.backend('a');
-    assert.match(state.kind === 'rejected' ? state.message : '', message);
+    assert.match(state.kind === 'rejected' ? state.problem.message : '', message);
     const client = await test.client();
     const { result } = await client.callTool('register_backend', { source: 'a b', name: 'b' });
     assert.match(result.content[0].text, message);

@@ -11,6 +11,10 @@ const failed = (message: string, retryAt?: number): BackendSnapshot['state'] => 
   retryAt,
   wasReady: false,
 });
+const rejected = (message: string): BackendSnapshot['state'] => ({
+  kind: 'rejected',
+  problem: { severity: 'error', message, file: '/c/backends.yaml', line: 7, column: 3, endLine: 7, endColumn: 9 },
+});
 const ready: BackendSnapshot['state'] = {
   kind: 'ready',
   since: 1,
@@ -80,12 +84,12 @@ const descendants = (rows: readonly Row[]): Row[] => rows.flatMap(row => [row, .
 
 describe('A backend’s row', () => {
   it('says state, tools and latency', () => {
-    assert.equal(describeBackend(backend('a', { tools: tools(13), latencyMs: 4.2 }), []), 'Ready · 13 tools · 4 ms');
+    assert.equal(describeBackend(backend('a', { tools: tools(13), latencyMs: 4.2 })), 'Ready · 13 tools · 4 ms');
     assert.equal(
-      describeBackend(backend('a', { tools: tools(1), latencyMs: 0.3, inFlight: 1 }), []),
+      describeBackend(backend('a', { tools: tools(1), latencyMs: 0.3, inFlight: 1 })),
       'Ready · 1 tool · 1 call running · <1 ms',
     );
-    assert.equal(describeBackend(backend('a', { latencyMs: 1234 }), []), 'Ready · 0 tools · 1.2 s');
+    assert.equal(describeBackend(backend('a', { latencyMs: 1234 })), 'Ready · 0 tools · 1.2 s');
   });
 
   it('says in the person’s words how each state goes on', () => {
@@ -104,10 +108,10 @@ describe('A backend’s row', () => {
       { kind: 'draining' },
       { kind: 'stopped' },
       { kind: 'disabled' },
-      { kind: 'rejected', message: 'backends.yaml:3:5: "command" must be text' },
+      rejected('command must be text, not a list'),
     ];
     assert.deepEqual(
-      states.map(state => describeBackend(backend('a', { state }), [])),
+      states.map(state => describeBackend(backend('a', { state }))),
       [
         'Starts with its first call',
         'Connecting…',
@@ -117,7 +121,7 @@ describe('A backend’s row', () => {
         'Finishing its calls…',
         'Stopped',
         'Disabled',
-        'backends.yaml:3:5: "command" must be text',
+        'command must be text, not a list',
       ],
     );
   });
@@ -138,7 +142,7 @@ describe('A backend’s row', () => {
   });
 
   it('says what its circuit does, as a person would', () => {
-    const described = (circuit: BackendSnapshot['circuit']) => describeBackend(backend('a', { circuit }), []);
+    const described = (circuit: BackendSnapshot['circuit']) => describeBackend(backend('a', { circuit }));
     assert.deepEqual(Object.values(CIRCUITS).map(described), [
       'Paused until 12:03:20 after 5 failures',
       'Trying it out… · 1 call went well',
@@ -150,8 +154,8 @@ describe('A backend’s row', () => {
 
   it('says that it is not there rather than that its circuit is open; that it is paused, always', () => {
     const state = failed('exited with code 1');
-    assert.equal(describeBackend(backend('a', { state, circuit: CIRCUITS.open }), []), 'Failed · exited with code 1');
-    assert.equal(describeBackend(backend('a', { state, circuit: CIRCUITS.heldOpen }), []), 'Paused by you');
+    assert.equal(describeBackend(backend('a', { state, circuit: CIRCUITS.open })), 'Failed · exited with code 1');
+    assert.equal(describeBackend(backend('a', { state, circuit: CIRCUITS.heldOpen })), 'Paused by you');
   });
 
   it('has a menu that fits its circuit', () => {
@@ -201,21 +205,14 @@ describe('A backend’s row', () => {
   });
 
   it('says why its entry was rejected, and opens the file there', () => {
-    const state = { kind: 'rejected', message: '/c/backends.yaml:7:3: wrong' } as const;
-    const problem = {
-      severity: 'error',
-      message: 'wrong',
-      file: '/c/backends.yaml',
-      line: 7,
-      column: 3,
-      endLine: 7,
-      endColumn: 9,
-      backend: 'a',
-    } as const;
-    const [row] = rowsOf(
-      snapshot([backend('a', { state })], { problems: [{ ...problem, line: 3, backend: 'b' }, problem] }),
-    );
-    assert.deepEqual([row?.kind, row?.description, row?.line], ['backend.rejected', 'wrong', 7]);
+    const row = only(backend('a', { state: rejected('wrong') }));
+    assert.deepEqual([row.kind, row.description, row.line], ['backend.rejected', 'wrong', 7]);
+    assert.match(row.tooltip, /backends\.yaml, line 7: wrong/);
+  });
+
+  it('keeps saying that when another error breaks the file', () => {
+    const rows = rowsOf(snapshot([backend('a', { state: rejected('wrong') })], { configError: 'not YAML' }));
+    assert.deepEqual([rows.at(-1)?.description, rows.at(-1)?.line], ['wrong', 7]);
   });
 
   it('shows Markdown in what servers say as text', () => {
@@ -301,8 +298,8 @@ describe('The tree', () => {
     const [tool] = tools(1);
     assert.ok(tool);
     const twice = backend('a', { namespace: 'a', tools: [tool, tool] });
-    const rejected = backend('a', { namespace: 'x', state: { kind: 'rejected', message: 'the name is taken' } });
-    const ids = descendants(rowsOf(snapshot([twice, rejected]))).map(({ id }) => id);
+    const taken = backend('a', { namespace: 'x', state: rejected('the name is taken') });
+    const ids = descendants(rowsOf(snapshot([twice, taken]))).map(({ id }) => id);
     assert.deepEqual(ids, [...new Set(ids)]);
   });
 
@@ -321,7 +318,7 @@ describe('The counts', () => {
         backend('b', { state: { kind: 'idle' } }),
         backend('c', { state: failed('exited') }),
         backend('d', { state: { kind: 'disabled' }, enabled: false }),
-        backend('e', { state: { kind: 'rejected', message: 'wrong' } }),
+        backend('e', { state: rejected('wrong') }),
         backend('f', { state: { kind: 'connecting', since: 1, after: undefined } }),
       ]),
     );

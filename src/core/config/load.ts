@@ -7,7 +7,7 @@ import { didYouMean } from '../base/nearest.ts';
 import { check, type Report } from './check.ts';
 import { type ConfigNode, entryOf, parseText, plainValue } from './document.ts';
 import { ADDRESS_KEYS, launchOf } from './launch.ts';
-import { formatProblem, type Problem, ProblemLog } from './problem.ts';
+import { type Problem, ProblemLog } from './problem.ts';
 import {
   type BackendConfig,
   type BackendEntry,
@@ -181,7 +181,7 @@ function readBackends(
   const rejected = entries.flatMap(({ raw, config, errors: [first] }) => {
     if (!first) return [];
     const { namespace = raw.id, priority, launch } = config ?? readablePart(outline, raw, file, options);
-    return [{ name: raw.id, namespace, priority, launch, message: formatProblem(first) }];
+    return [{ name: raw.id, namespace, priority, launch, problem: first }];
   });
   return { backends: backends.filter(({ name }) => !rejected.some(each => each.name === name)), rejected };
 }

@@ -2,6 +2,7 @@
 // Keys are written as in the file (snake_case), here and everywhere the configuration is read.
 import * as z from 'zod';
 import { MAX_SECONDS } from '../base/clock.ts';
+import type { Problem } from './problem.ts';
 
 const atLeastOne = z.int().min(1);
 const seconds = z.number().positive().max(MAX_SECONDS);
@@ -208,8 +209,8 @@ export interface RejectedBackend {
   readonly priority: number;
   /** How it would be reached; undefined where that cannot be told. */
   readonly launch: Launch | undefined;
-  /** What is wrong, with file:line:column. */
-  readonly message: string;
+  /** The first thing that is wrong with it. */
+  readonly problem: Problem;
 }
 
 /** A whole configuration, with defaults. */
