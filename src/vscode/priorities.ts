@@ -1,4 +1,5 @@
 // The order in which backends are tried, and the numbers that bring about another one. Pure.
+import { groupBy } from '../core/base/groupBy.ts';
 
 export interface Ranked {
   readonly name: string;
@@ -13,32 +14,35 @@ export function inOrder<T extends Ranked>(backends: readonly T[]): T[] {
 
 /** A step to the front or to the back. */
 export interface Move {
-  /** The backend that changes places with the one that moves. */
+  /** What the one that moves has passed: a backend, or a namespace with all of its backends. */
   readonly past: string;
   /** New priorities by name, of as few others as will do: of none wherever a number is free. */
   readonly priorities: ReadonlyMap<string, number>;
 }
 
 /**
- * Moves a backend one place among the replicas of its namespace, or among all backends where it is alone,
- * and nothing else out of its place. Undefined if there is no place to go.
+ * Moves a backend past the next one of its namespace, or where it is alone past the next namespace, and nothing else out of
+ * its place. Undefined if there is no place to go.
  * @param backends in the order of the file
  */
 export function moveBackend(backends: readonly Ranked[], name: string, direction: 'front' | 'back'): Move | undefined {
-  const namespace = backends.find(backend => backend.name === name)?.namespace;
-  const replicas = backends.filter(backend => backend.namespace === namespace);
-  const group = replicas.length > 1 ? replicas : backends;
+  const moved = backends.find(backend => backend.name === name);
+  if (!moved) return undefined;
+  const replicas = backends.filter(({ namespace }) => namespace === moved.namespace);
+  const isAlone = replicas.length === 1;
+  const group = isAlone ? backends : replicas;
 
   const order = inOrder(group);
-  const from = order.findIndex(backend => backend.name === name);
-  const to = direction === 'front' ? from - 1 : from + 1;
-  const moved = order[from];
-  const past = order[to];
-  if (!moved || !past) return undefined;
+  const places = [...groupBy(order, backend => (isAlone ? backend.namespace : backend.name)).values()];
+  const from = places.findIndex(place => place.includes(moved));
+  const past = places[direction === 'front' ? from - 1 : from + 1];
+  const [first, last] = [past?.[0], past?.at(-1)];
+  if (!past || !first || !last) return undefined;
 
-  const wanted = order.with(from, past).with(to, moved);
-  const ahead = wanted.slice(0, to).reverse();
-  const behind = wanted.slice(to + 1);
+  const others = order.filter(backend => backend !== moved);
+  const to = direction === 'front' ? others.indexOf(first) : others.indexOf(last) + 1;
+  const ahead = others.slice(0, to).reverse();
+  const behind = others.slice(to);
   const plans = group
     .flatMap(({ priority }) => [priority - 1, priority, priority + 1])
     .map(priority => makeRoom(group, { ...moved, priority }, ahead, behind))
@@ -49,7 +53,7 @@ export function moveBackend(backends: readonly Ranked[], name: string, direction
   if (!best) return undefined;
   const priorities = new Map(best.others);
   if (best.moved.priority !== moved.priority) priorities.set(name, best.moved.priority);
-  return { past: past.name, priorities };
+  return { past: past.length > 1 ? first.namespace : first.name, priorities };
 }
 
 /**

@@ -57,6 +57,15 @@ describe('moveBackend', () => {
     }
   });
 
+  it('passes a whole namespace where it is alone in its own', () => {
+    assert.deepEqual(moved('a@db:5 b@db:9 x:10', 'x', 'front'), ['x a b', { x: 4 }]);
+    assert.deepEqual(moved('a@db:5 y:7 b@db:9 x:10', 'x', 'front'), ['a x y b', { x: 6 }]);
+    assert.deepEqual(moved('x:1 a@db:5 b@db:9 y:12', 'x', 'back'), ['a b x y', { x: 10 }]);
+    assert.equal(moveBackend(backends('a@db:5 b@db:9 x:10'), 'x', 'front')?.past, 'db');
+    assert.equal(moveBackend(backends('x:1 a@db:5 b@db:9'), 'x', 'back')?.past, 'db');
+    assert.equal(moveBackend(backends('a@db:5 x:10'), 'x', 'front')?.past, 'a');
+  });
+
   it('stays among the replicas of the namespace where there are any', () => {
     assert.deepEqual(moveBackend(backends('x:1 a@db:5 b@db:9'), 'b', 'front')?.past, 'a');
     assert.equal(moveBackend(backends('x:1 a@db:5 b@db:9'), 'a', 'front'), undefined);
