@@ -274,7 +274,7 @@ function itemRow(id: string, item: ItemSnapshot | ToolSnapshot, icon: string): R
   };
 }
 
-function problemRows({ toolCount, configError, problems }: Snapshot): Row[] {
+function problemRows({ configFile, toolCount, configError, problems }: Snapshot): Row[] {
   const row = (id: string, label: string, description: string, tooltip: string, line?: number): Row => ({
     id: `problem:${id}`,
     kind: 'problem',
@@ -289,8 +289,11 @@ function problemRows({ toolCount, configError, problems }: Snapshot): Row[] {
   });
   const rows: Row[] = [];
   if (configError !== undefined) {
-    const line = problems.find(({ severity }) => severity === 'error')?.line ?? 1;
-    rows.push(row('file', 'The file has an error', 'what ran before it still runs', configError, line));
+    // The errors of backends cost the file nothing.
+    const error = problems.find(({ severity, backend }) => severity === 'error' && backend === undefined);
+    const { line, message } = error ?? { line: 1, message: configError };
+    const tooltip = `What ran before still runs, until this is corrected:\n\n${configError}`;
+    rows.push(row('file', placeOf({ file: configFile, line }), firstLine(message), tooltip, line));
   }
   if (toolCount > TOOL_LIMIT) {
     rows.push(
@@ -307,7 +310,7 @@ function problemRows({ toolCount, configError, problems }: Snapshot): Row[] {
 }
 
 /** "backends.yaml, line 12" */
-function placeOf({ file, line }: Problem): string {
+function placeOf({ file, line }: Pick<Problem, 'file' | 'line'>): string {
   return `${path.basename(file)}, line ${line}`;
 }
 

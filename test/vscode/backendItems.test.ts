@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Problem } from '../../src/core/config/load.ts';
 import type { BackendSnapshot, Snapshot, ToolSnapshot } from '../../src/core/snapshot.ts';
 import { countsOf, describeBackend, rowsOf } from '../../src/vscode/backendItems.ts';
 import type { Row } from '../../src/vscode/row.ts';
@@ -11,9 +12,18 @@ const failed = (message: string, retryAt?: number): BackendSnapshot['state'] => 
   retryAt,
   wasReady: false,
 });
+const problem = (message: string): Problem => ({
+  severity: 'error',
+  message,
+  file: '/c/backends.yaml',
+  line: 7,
+  column: 3,
+  endLine: 7,
+  endColumn: 9,
+});
 const rejected = (message: string): BackendSnapshot['state'] => ({
   kind: 'rejected',
-  problem: { severity: 'error', message, file: '/c/backends.yaml', line: 7, column: 3, endLine: 7, endColumn: 9 },
+  problem: problem(message),
 });
 const ready: BackendSnapshot['state'] = {
   kind: 'ready',
@@ -288,9 +298,14 @@ describe('The tree', () => {
     assert.deepEqual(at(129), ['129 tools, chat takes 128', 'a']);
   });
 
-  it('says above everything that the file has an error, and leaves an empty tree to the welcome view', () => {
-    const configError = 'backends.yaml:1:1: not YAML';
-    assert.deepEqual(labels(rowsOf(snapshot([backend('a')], { configError }))), ['The file has an error', 'a']);
+  it('says above everything what error the file has and where, and leaves an empty tree to the welcome view', () => {
+    const configError = '/c/backends.yaml:12:3: routing: must be a map';
+    const ofBackend = { ...problem('wrong'), backend: 'a' };
+    const ofFile = { ...problem('routing: must be a map'), line: 12 };
+    const rows = rowsOf(snapshot([backend('a')], { configError, problems: [ofBackend, ofFile] }));
+    assert.deepEqual(labels(rows), ['backends.yaml, line 12', 'a']);
+    assert.deepEqual([rows[0]?.description, rows[0]?.line], ['routing: must be a map', 12]);
+    assert.match(rows[0]?.tooltip ?? '', /What ran before still runs/);
     assert.deepEqual(rowsOf(snapshot([], { configError })), []);
   });
 
