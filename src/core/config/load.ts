@@ -3,7 +3,7 @@ import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
-import { didYouMean } from '../base/nearest.ts';
+import { didYouMean, nearest } from '../base/nearest.ts';
 import { check, type Report } from './check.ts';
 import { type ConfigNode, entryOf, parseText, plainValue } from './document.ts';
 import { ADDRESS_KEYS, launchOf } from './launch.ts';
@@ -217,10 +217,20 @@ function readBackend(
   const entry = readEntry(outline, raw, options, report);
   const launch = entry && launchOf(entry, path.dirname(path.resolve(file)));
   if (launch?.kind === 'error') {
-    report('error', entryOf(toNative(outline.shape, raw), launch.key)?.value ?? place, launch.message);
+    const native = toNative(outline.shape, raw);
+    const hint = launch.key === 'name' ? addressMeant(native) : '';
+    report('error', entryOf(native, launch.key)?.value ?? place, launch.message + hint);
   }
   const isUsable = entry && launch && launch.kind !== 'error' && errors.length === 0;
   return { raw, errors, report, config: isUsable ? toConfig(entry, launch, routing) : undefined };
+}
+
+/** `; did you mean "url" by "ulr"?`, where an unknown key is near one that would say how to reach the backend; or nothing. */
+function addressMeant(native: ConfigNode): string {
+  const keys = native.kind === 'map' ? native.entries.map(({ key }) => key) : [];
+  const mistyped = keys.filter(key => !Object.hasOwn(backendSchema.shape, key));
+  const found = mistyped.flatMap(key => nearest(key, ADDRESS_KEYS, 1).map(meant => ({ key, meant })))[0];
+  return found ? `; did you mean "${found.meant}" by "${found.key}"?` : '';
 }
 
 /** What an entry with errors says all the same, by its keys that are right. */

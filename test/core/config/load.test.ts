@@ -475,6 +475,24 @@ backends:
     );
   });
 
+  test('an address whose key is mistyped', () => {
+    const result = parse(`
+backends:
+  - { name: a, comand: x }
+  - { name: b, priorty: 1 }
+  - { name: c, ulr: http://c, command: x }
+`);
+    assert.deepEqual(findings(result), [
+      'error 3:13: has neither command, url nor source; did you mean "command" by "comand"?',
+      'warning 3:16: unknown key comand; did you mean "command"?',
+      'error 4:13: has neither command, url nor source',
+      'warning 4:16: unknown key priorty; did you mean "priority"?',
+      'warning 5:16: unknown key ulr; did you mean "url"?',
+    ]);
+    const map = parse('{"mcpServers": {"a": {"URL": "http://a"}}}');
+    assert.match(findings(map)[0] ?? '', /has neither command, url nor source; did you mean "url" by "URL"\?$/);
+  });
+
   test('names are compared with the values of their variables', () => {
     const result = parse(`
 backends:
