@@ -33,15 +33,14 @@ export function rowsOfCalls(decisions: readonly Decision[]): Row[] {
 }
 
 function rowOfCall(decision: Decision): Row {
-  const { id, at, ms, method, name, attempts, outcome } = decision;
+  const { id, at, ms, method, name, outcome } = decision;
   const isTool = method === 'tools/call';
   const { text, icon, color } = OUTCOMES[outcome];
-  const path = attempts.map(({ backend }) => backend).join(' → ') || 'no backend';
   return {
     id: `call:${id}`,
     kind: isTool ? 'call' : 'request',
     label: name,
-    description: [...(isTool ? [] : [method]), path, duration(ms), timeOfDay(at)].join(' · '),
+    description: [...(isTool ? [] : [method]), ...answererOf(decision), duration(ms), timeOfDay(at)].join(' · '),
     tooltip: `**${escapeMarkdown(name)}** ${escapeMarkdown(method)}\n\n${text}, ${escapeMarkdown(duration(ms))} after ${timeOfDay(at)}`,
     icon,
     ...(color && { color }),
@@ -51,13 +50,20 @@ function rowOfCall(decision: Decision): Row {
   };
 }
 
+/** Who was asked, one after the other; where nobody could answer, the last reason why. */
+function answererOf({ attempts, passedOver, outcome }: Decision): string[] {
+  if (outcome !== 'nobody') return [attempts.map(({ backend }) => backend).join(' → ') || 'no backend'];
+  const reason = attempts.at(-1)?.error ?? passedOver.at(-1)?.reason;
+  return ['no backend', ...(reason === undefined ? [] : [firstLine(reason)])];
+}
+
 function stepsOf({ id, candidates, strategy, passedOver, attempts }: Decision): Row[] {
-  const step = (key: string, label: string, text: string, { icon, color }: Omit<Look, 'text'>): Row => ({
+  const step = (key: string, label: string, text: string, { icon, color }: Omit<Look, 'text'>, whole = text): Row => ({
     id: `call:${id}/${key}`,
     kind: 'step',
     label,
     description: firstLine(text),
-    tooltip: escapeMarkdown(text),
+    tooltip: escapeMarkdown(whole),
     icon,
     ...(color && { color }),
     children: [],
@@ -71,16 +77,19 @@ function stepsOf({ id, candidates, strategy, passedOver, attempts }: Decision): 
       const until = retryAt === undefined ? '' : ` until ${timeOfDay(retryAt)}`;
       return step(`passedOver/${backend}`, 'Passed over', `${backend}: ${reason}${until}`, { icon: 'debug-step-over' });
     }),
-    ...attempts.map((attempt, index) =>
-      step(`attempt/${index}`, `Attempt ${index + 1}`, describeAttempt(attempt), ATTEMPT_OUTCOMES[attempt.outcome]),
-    ),
+    ...attempts.map((attempt, index) => {
+      const [text, whole] = [describeAttempt(attempt, firstLine), describeAttempt(attempt)];
+      return step(`attempt/${index}`, `Attempt ${index + 1}`, text, ATTEMPT_OUTCOMES[attempt.outcome], whole);
+    }),
   ];
 }
 
-function describeAttempt({ backend, at, ms, outcome, error, sent }: Attempt): string {
-  const parts = [`${backend} ${ATTEMPT_OUTCOMES[outcome].text}`, duration(ms), timeOfDay(at)];
+function describeAttempt({ backend, at, ms, outcome, error, sent }: Attempt, shorten = (text: string) => text): string {
+  const parts = [`${backend} ${ATTEMPT_OUTCOMES[outcome].text}`];
+  if (error !== undefined) parts.push(shorten(error));
+  parts.push(duration(ms), timeOfDay(at));
   if (outcome === 'failed') parts.push(sent ? 'it may have run' : 'it did not run');
-  return `${parts.join(' · ')}${error === undefined ? '' : ` · ${error}`}`;
+  return parts.join(' · ');
 }
 
 /** Where a call would go now, as Markdown that reads well also where it is not rendered. */

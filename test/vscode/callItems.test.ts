@@ -48,6 +48,18 @@ describe('The row of a call', () => {
     assert.match(rowOf({ attempts: [], outcome: 'nobody' }).description, /^no backend · /);
   });
 
+  it('says why nobody could answer, by the last reason', () => {
+    const passedOver = [{ backend: 'primary', reason: 'paused by the user' }];
+    const attempts: Decision['attempts'] = [
+      { backend: 'replica', at: NOON, ms: 2, outcome: 'failed', error: 'HTTP 500\n<html>', sent: true },
+    ];
+    const described = (parts: Partial<Decision>) => rowOf({ outcome: 'nobody', ...parts }).description;
+    assert.equal(described({ passedOver, attempts }), 'no backend · HTTP 500 · 12 ms · 12:03:20');
+    assert.equal(described({ passedOver, attempts: [] }), 'no backend · paused by the user · 12 ms · 12:03:20');
+    assert.equal(described({ attempts: [] }), 'no backend · 12 ms · 12:03:20');
+    assert.match(rowOf({ attempts }).children[1]?.tooltip ?? '', /failed · HTTP 500\n\\<html\\> · 2 ms/);
+  });
+
   it('says of what is no call of a tool what it is, and offers no route for it', () => {
     const row = rowOf({ method: 'prompts/get', name: 'db__plan' });
     assert.deepEqual(
@@ -77,7 +89,7 @@ describe('The row of a call', () => {
       [
         ['Candidates', 'paused, primary, replica · by capability'],
         ['Passed over', 'paused: circuit open until 12:04:20'],
-        ['Attempt 1', 'primary failed · 2 ms · 12:03:20 · it may have run · HTTP 503'],
+        ['Attempt 1', 'primary failed · HTTP 503 · 2 ms · 12:03:20 · it may have run'],
         ['Attempt 2', 'replica answered · 9 ms · 12:03:22'],
       ],
     );
