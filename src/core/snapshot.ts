@@ -17,6 +17,8 @@ export interface Snapshot {
   readonly backends: readonly BackendSnapshot[];
   /** Exposed tools, but for those that VS Code cannot be shown where it is a client. */
   readonly toolCount: number;
+  /** How many of them are the router's own. */
+  readonly ownToolCount: number;
   /** What the last read of the file found, errors and warnings. */
   readonly problems: readonly Problem[];
   /** Set when the last read failed as a whole: the configuration before it still runs. */
@@ -93,9 +95,11 @@ export function takeSnapshot({ config, backends, catalog, editorProblemOf, ...re
       state,
     };
   });
+  const tools = [...catalog.tools.values()].filter(tool => editorProblemOf(tool) === undefined);
   return {
     ...rest,
-    toolCount: [...catalog.tools.values()].filter(tool => editorProblemOf(tool) === undefined).length,
+    toolCount: tools.length,
+    ownToolCount: tools.filter(({ candidates }) => candidates.length === 0).length,
     backends: [
       ...config.backends.map(entry => snapshotOf(entry, running.get(entry.name), catalog, editorProblemOf)),
       ...rejected,

@@ -27,6 +27,12 @@ export function rowsOf(snapshot: Snapshot): Row[] {
   return rows.length === 0 ? [] : [...problemRows(snapshot), ...rows];
 }
 
+/** "13 / 128 tools", and how many of them are not of any backend. */
+export function describeTools({ toolCount, ownToolCount }: Snapshot): string {
+  const own = ownToolCount === 0 ? '' : `, ${ownToolCount} of them Switchyard’s own`;
+  return `${toolCount} / ${TOOL_LIMIT} tools${own}`;
+}
+
 export interface Counts {
   /** Enabled backends that can take a call, also those that start with their first. */
   readonly available: number;

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { Disposable } from '../core/base/disposable.ts';
 import type { Snapshot } from '../core/snapshot.ts';
-import { countsOf, rowsOf, TOOL_LIMIT } from './backendItems.ts';
+import { countsOf, describeTools, rowsOf } from './backendItems.ts';
 import { BACKENDS_VIEW, type ContextKey } from './contributions.ts';
 import type { GatewayHost } from './gatewayHost.ts';
 import { count } from './row.ts';
@@ -36,7 +36,7 @@ function decorationOf(snapshot: Snapshot) {
   const tooltip = `${count(failed.length, 'backend')} failed: ${failed.join(', ')}`;
   return {
     // Not the view's description, which is not shown while the view is alone in its container.
-    message: snapshot.backends.length === 0 ? '' : `${snapshot.toolCount} / ${TOOL_LIMIT} tools`,
+    message: snapshot.backends.length === 0 ? '' : describeTools(snapshot),
     badge: failed.length === 0 ? undefined : { value: failed.length, tooltip },
     hasConfigError: snapshot.configError !== undefined,
   };

@@ -1,10 +1,10 @@
 import * as vscode from 'vscode';
 import type { Disposable } from '../core/base/disposable.ts';
 import type { Snapshot } from '../core/snapshot.ts';
-import { countsOf, describeBackend } from './backendItems.ts';
+import { countsOf, describeBackend, describeTools } from './backendItems.ts';
 import { BACKENDS_VIEW } from './contributions.ts';
 import type { GatewayHost } from './gatewayHost.ts';
-import { count, escapeMarkdown } from './row.ts';
+import { escapeMarkdown } from './row.ts';
 
 /** How many of the enabled backends can take a call; a click shows them. */
 export function createStatusBar(host: GatewayHost): Disposable {
@@ -24,7 +24,7 @@ export function createStatusBar(host: GatewayHost): Disposable {
     item.backgroundColor = isWrong ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
     item.tooltip = new vscode.MarkdownString(
       [
-        `**Switchyard** ${count(snapshot.toolCount, 'tool')}`,
+        `**Switchyard** ${describeTools(snapshot)}`,
         ...(snapshot.configError === undefined ? [] : [escapeMarkdown(snapshot.configError)]),
         ...snapshot.backends.map(backend => escapeMarkdown(`${backend.name}: ${describeBackend(backend)}`)),
       ].join('\n\n'),

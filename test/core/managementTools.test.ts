@@ -39,6 +39,12 @@ describe('Management tools', () => {
     assert.equal((await call('unregister_backend', { backend_name: 'x' })).code, -32602);
   });
 
+  it('are counted apart from the tools of backends', async t => {
+    const { gateway, client } = await managed(t, 'read_only', [echo('local')]);
+    const { toolCount, ownToolCount } = gateway.gateway.snapshot();
+    assert.deepEqual([toolCount, ownToolCount], [(await client.toolNames()).length, 4]);
+  });
+
   it('list the backends in the words of the older systems', async t => {
     const { call } = await managed(t, 'read_only', [echo('local', { priority: 3 })]);
     const [backend] = await call('list_backends');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Problem } from '../../src/core/config/load.ts';
 import type { BackendSnapshot, Snapshot, ToolSnapshot } from '../../src/core/snapshot.ts';
-import { countsOf, describeBackend, rowsOf } from '../../src/vscode/backendItems.ts';
+import { countsOf, describeBackend, describeTools, rowsOf } from '../../src/vscode/backendItems.ts';
 import type { Row } from '../../src/vscode/row.ts';
 
 const failed = (message: string, retryAt?: number): BackendSnapshot['state'] => ({
@@ -79,7 +79,15 @@ function tools(number: number, namespace = 'ns'): ToolSnapshot[] {
 }
 
 function snapshot(backends: BackendSnapshot[], parts: Partial<Snapshot> = {}): Snapshot {
-  return { configFile: '/c/backends.yaml', backends, toolCount: 1, problems: [], configError: undefined, ...parts };
+  return {
+    configFile: '/c/backends.yaml',
+    backends,
+    toolCount: 1,
+    ownToolCount: 0,
+    problems: [],
+    configError: undefined,
+    ...parts,
+  };
 }
 
 function only(backend: BackendSnapshot): Row {
@@ -326,6 +334,13 @@ describe('The tree', () => {
 });
 
 describe('The counts', () => {
+  it('are of all tools, and say how many are the router’s own where some are', () => {
+    const described = (toolCount: number, ownToolCount: number) =>
+      describeTools(snapshot([], { toolCount, ownToolCount }));
+    assert.equal(described(13, 4), '13 / 128 tools, 4 of them Switchyard’s own');
+    assert.equal(described(9, 0), '9 / 128 tools');
+  });
+
   it('are of enabled backends; one that starts on demand is available', () => {
     const counts = countsOf(
       snapshot([
