@@ -50,6 +50,19 @@ export function countsOf({ backends }: Snapshot): Counts {
   };
 }
 
+/** Everything in plain lines: the whole, then the backends that need the person, then the others. */
+export function statusLines(snapshot: Snapshot): string[] {
+  const { backends, configError } = snapshot;
+  const { available, enabled } = countsOf(snapshot);
+  const needing = backends.filter(needsThePerson);
+  const others = backends.filter(backend => !needing.includes(backend));
+  return [
+    `Switchyard: ${available} of ${count(enabled, 'backend')} available, ${describeTools(snapshot)}`,
+    ...(configError === undefined ? [] : [configError]),
+    ...[...needing, ...others].map(backend => `${backend.name}: ${describeBackend(backend)}`),
+  ];
+}
+
 function canTakeCalls({ state, circuit }: BackendSnapshot): boolean {
   const isThere = state.kind === 'ready' || state.kind === 'idle';
   return isThere && (circuit.kind === 'closed' || circuit.kind === 'half-open');

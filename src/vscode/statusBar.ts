@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { Disposable } from '../core/base/disposable.ts';
 import type { Snapshot } from '../core/snapshot.ts';
-import { countsOf, describeBackend, describeTools } from './backendItems.ts';
+import { countsOf, statusLines } from './backendItems.ts';
 import { BACKENDS_VIEW } from './contributions.ts';
 import type { GatewayHost } from './gatewayHost.ts';
 import { escapeMarkdown } from './row.ts';
@@ -16,19 +16,17 @@ export function createStatusBar(host: GatewayHost): Disposable {
     if (!snapshot) {
       item.text = host.failure === undefined ? '$(loading~spin) Switchyard' : '$(error) Switchyard';
       item.tooltip = host.failure ?? 'Switchyard is starting…';
+      item.accessibilityInformation = undefined;
       return;
     }
     const { available, enabled, failed } = countsOf(snapshot);
     const isWrong = failed.length > 0 || snapshot.configError !== undefined;
     item.text = enabled === 0 ? '$(server-process) Switchyard' : `$(server-process) ${available}/${enabled}`;
     item.backgroundColor = isWrong ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
-    item.tooltip = new vscode.MarkdownString(
-      [
-        `**Switchyard** ${describeTools(snapshot)}`,
-        ...(snapshot.configError === undefined ? [] : [escapeMarkdown(snapshot.configError)]),
-        ...snapshot.backends.map(backend => escapeMarkdown(`${backend.name}: ${describeBackend(backend)}`)),
-      ].join('\n\n'),
-    );
+    const lines = statusLines(snapshot);
+    item.tooltip = new vscode.MarkdownString(lines.map(escapeMarkdown).join('\n\n'));
+    // Read aloud, the escapes of Markdown would be heard.
+    item.accessibilityInformation = { label: lines.join('\n') };
   };
   update(host.snapshot());
   item.show();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Problem } from '../../src/core/config/load.ts';
 import type { BackendSnapshot, Snapshot, ToolSnapshot } from '../../src/core/snapshot.ts';
-import { countsOf, describeBackend, describeTools, rowsOf } from '../../src/vscode/backendItems.ts';
+import { countsOf, describeBackend, describeTools, rowsOf, statusLines } from '../../src/vscode/backendItems.ts';
 import type { Row } from '../../src/vscode/row.ts';
 
 const failed = (message: string, retryAt?: number): BackendSnapshot['state'] => ({
@@ -330,6 +330,25 @@ describe('The tree', () => {
     const ids = (state: BackendSnapshot['state']) =>
       descendants([only(backend('a', { state, tools: tools(2) }))]).map(({ id }) => id);
     assert.deepEqual(ids(ready), ids(failed('exited')));
+  });
+});
+
+describe('The status', () => {
+  it('is of the whole, then of the backends that need the person, then of the others', () => {
+    const backends = [
+      backend('a_1'),
+      backend('b', { state: failed('exited with code 3') }),
+      backend('c', { circuit: CIRCUITS.heldOpen }),
+      backend('d', { state: rejected('wrong') }),
+    ];
+    assert.deepEqual(statusLines(snapshot(backends, { toolCount: 3, configError: 'not YAML' })), [
+      'Switchyard: 1 of 4 backends available, 3 / 128 tools',
+      'not YAML',
+      'b: Failed · exited with code 3',
+      'd: wrong',
+      'a_1: Ready · 0 tools',
+      'c: Paused by you',
+    ]);
   });
 });
 
