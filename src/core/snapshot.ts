@@ -46,6 +46,8 @@ export interface BackendSnapshot {
   /** How often it was started again. */
   readonly restarts: number;
   readonly tools: readonly ToolSnapshot[];
+  /** How many tools it has of its own, also those that its `tools:` leaves out. */
+  readonly listedToolCount: number;
   readonly prompts: readonly ItemSnapshot[];
   /** Resources and resource templates. */
   readonly resources: readonly ItemSnapshot[];
@@ -113,6 +115,7 @@ const NOT_RUNNING = {
   healthy: false,
   restarts: 0,
   tools: [],
+  listedToolCount: 0,
   prompts: [],
   resources: [],
   inFlight: 0,
@@ -150,6 +153,7 @@ function snapshotOf(
       readOnly: annotation(entry, 'readOnlyHint') === true,
       editorProblem: editorProblemOf(entry),
     })),
+    listedToolCount: backend.lists.tools.length,
     prompts: itemsOf(catalog.prompts, backend).map(([item]) => item),
     resources: [...itemsOf(catalog.resources, backend), ...itemsOf(catalog.templates, backend)].map(([item]) => item),
     inFlight,

@@ -97,11 +97,7 @@ function lookOf(backend: BackendSnapshot): Look {
   if (circuitLook) return circuitLook;
   switch (state.kind) {
     case 'ready': {
-      const leftOut = backend.tools.filter(({ editorProblem }) => editorProblem !== undefined).length;
-      const parts = [
-        'Ready',
-        `${count(backend.tools.length, 'tool')}${leftOut === 0 ? '' : `, ${leftOut} not in chat`}`,
-      ];
+      const parts = ['Ready', toolsOf(backend)];
       if (backend.inFlight > 0) parts.push(`${count(backend.inFlight, 'call')} running`);
       if (backend.latencyMs !== undefined) parts.push(duration(backend.latencyMs));
       return { text: parts.join(' · '), icon: 'pass-filled', color: 'testing.iconPassed', weight: 1 };
@@ -126,6 +122,13 @@ function lookOf(backend: BackendSnapshot): Look {
         weight: 5,
       };
   }
+}
+
+/** Zero tools surprise where the server has some. */
+function toolsOf({ tools, listedToolCount }: BackendSnapshot): string {
+  if (tools.length === 0 && listedToolCount > 0) return `0 of ${count(listedToolCount, 'tool')}`;
+  const leftOut = tools.filter(({ editorProblem }) => editorProblem !== undefined).length;
+  return `${count(tools.length, 'tool')}${leftOut === 0 ? '' : `, ${leftOut} not in chat`}`;
 }
 
 function lookOfFailure({ code, message }: Failure, isTriedAgain: boolean): Look {

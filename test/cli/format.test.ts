@@ -95,6 +95,7 @@ function backend(name: string, state: BackendSnapshot['state'], toolCount = 0): 
     state,
     tools: Array.from({ length: toolCount }, () => item),
     prompts: [],
+    listedToolCount: toolCount,
     resources: [],
     inFlight: 0,
     latencyMs: undefined,

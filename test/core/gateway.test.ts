@@ -314,6 +314,16 @@ describe('Gateway.reload', () => {
     assert.ok(names.includes('changed__tool_001') && names.includes('added__echo') && !names.includes('removed__echo'));
   });
 
+  test('knows how many tools a backend has, also where its `tools:` leaves all of them out', async t => {
+    const gateway = await startGateway(t, {
+      backends: [echo('whole'), { ...echo('bare'), tools: { include: ['nope'] } }],
+    });
+    const whole = await gateway.reaches('whole', 'ready');
+    const bare = await gateway.reaches('bare', 'ready');
+    assert.deepEqual([bare.tools.length, bare.listedToolCount], [0, whole.tools.length]);
+    assert.equal(whole.listedToolCount, whole.tools.length);
+  });
+
   test('lets a call that waits for a backend wait for the one that takes its place', async t => {
     const gateway = await startGateway(t, { backends: [echo('one')] });
     await gateway.reaches('one', 'ready');

@@ -53,6 +53,7 @@ function backend(name: string, parts: Partial<BackendSnapshot> = {}): BackendSna
     target: 'npx -y memory',
     state,
     tools: [],
+    listedToolCount: 0,
     prompts: [],
     resources: [],
     inFlight: 0,
@@ -108,6 +109,12 @@ describe('A backend’s row', () => {
       'Ready · 1 tool · 1 call running · <1 ms',
     );
     assert.equal(describeBackend(backend('a', { latencyMs: 1234 })), 'Ready · 0 tools · 1.2 s');
+  });
+
+  it('says that its tools are left out where none is left', () => {
+    const described = (left: number) => describeBackend(backend('a', { tools: tools(left), listedToolCount: 11 }));
+    assert.equal(described(0), 'Ready · 0 of 11 tools');
+    assert.equal(described(2), 'Ready · 2 tools');
   });
 
   it('says in the person’s words how each state goes on', () => {
