@@ -562,6 +562,7 @@ describe('Gateway', () => {
     assert.ok(good.tools.includes('tool_001') && good.tools.includes('tool_150'), 'all pages were read');
     const bad = await gateway.gateway.try({ name: 'candidate', ...fixtureCommand('servers/crashing.mjs') }, signal);
     assert.ok(!bad.ok);
+    assert.equal(bad.message, 'exited with code 3: Error: ACME_TOKEN is not set');
     assert.deepEqual(bad.stderrTail, ['Starting up', 'Error: ACME_TOKEN is not set']);
 
     assert.deepEqual(

@@ -553,8 +553,7 @@ export class Backend {
 
   private fail(failure: Failure, wasReady: boolean): void {
     const { clock } = this.ports;
-    const words = this.lastWords.take();
-    const told = failure.code === 'exited' && words ? `${failure.message}: ${words}` : failure.message;
+    const told = this.lastWords.explain(failure);
     if (!wasReady) this.stats.fail(told, clock.now());
     // Asking again does not sign anybody in.
     const isOver = failure.code === 'needs-sign-in' || !this.ports.restarts;

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
+import type { Failure } from './outcome.ts';
 
 const KEPT = 30;
 const MAX_LENGTH = 200;
@@ -22,6 +23,12 @@ export class LastWords {
     const lines = this.lines.filter(line => line.trim() !== '' && !EMPTY_TALK.test(line));
     this.lines = [];
     return (lines.findLast(line => TELLING.test(line)) ?? lines.at(-1) ?? '').trim().slice(0, MAX_LENGTH);
+  }
+
+  /** What to say of a failure: of a process that ended, with what it said last itself. Then forgets it. */
+  explain({ code, message }: Failure): string {
+    const words = this.take();
+    return code === 'exited' && words !== '' ? `${message}: ${words}` : message;
   }
 }
 
