@@ -133,7 +133,7 @@ function toolsOf({ tools, listedToolCount }: BackendSnapshot): string {
 
 function lookOfFailure({ code, message }: Failure, isTriedAgain: boolean): Look {
   if (code === 'needs-sign-in')
-    return { text: 'Failed · needs sign-in: add a header', icon: 'key', color: 'list.warningForeground', weight: 4 };
+    return { text: `Failed · ${firstLine(message)}`, icon: 'key', color: 'list.warningForeground', weight: 4 };
   return {
     text: `Failed · ${firstLine(message)}${isTriedAgain ? ' · trying again…' : ''}`,
     icon: 'error',

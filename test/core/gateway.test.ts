@@ -183,11 +183,22 @@ describe('Gateway with backends that fail', () => {
 
   test('says that a backend which answers 401 needs sign-in', async t => {
     const url = await httpFixture(t, 'servers/unauthorized.mjs');
-    const gateway = await startGateway(t, { backends: [{ name: 'private', url }] });
-    const { state } = await gateway.reaches('private', 'failed');
-    assert.ok(state.kind === 'failed');
-    assert.equal(state.failure.code, 'needs-sign-in');
-    assert.match(state.failure.message, /needs sign-in: add a header/);
+    const headers = { Authorization: 'Bearer expired' };
+    const gateway = await startGateway(t, {
+      backends: [
+        { name: 'private', url },
+        { name: 'refused', url, headers },
+        { name: 'old', url, headers, type: 'sse' },
+      ],
+    });
+    const failureOf = async (name: string) => {
+      const { state } = await gateway.reaches(name, 'failed');
+      return state.kind === 'failed' && state.failure;
+    };
+    const refused = { code: 'needs-sign-in', message: 'needs sign-in: the server refused the header (401)' };
+    assert.deepEqual(await failureOf('private'), { code: 'needs-sign-in', message: 'needs sign-in: add a header' });
+    assert.deepEqual(await failureOf('refused'), refused);
+    assert.deepEqual(await failureOf('old'), refused);
   });
 
   test('reaches a server of the 2024 revision by falling back from Streamable HTTP to SSE', async t => {

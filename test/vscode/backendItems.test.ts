@@ -126,7 +126,7 @@ describe('A backend’s row', () => {
       {
         kind: 'failed',
         at: 1,
-        failure: { code: 'needs-sign-in', message: 'HTTP 401 from https://example.com' },
+        failure: { code: 'needs-sign-in', message: 'needs sign-in: the server refused the header (401)' },
         retryAt: undefined,
         wasReady: false,
       },
@@ -142,7 +142,7 @@ describe('A backend’s row', () => {
         'Connecting…',
         'Failed · exited with code 1 · trying again…',
         'Failed · no such program: nope',
-        'Failed · needs sign-in: add a header',
+        'Failed · needs sign-in: the server refused the header (401)',
         'Finishing its calls…',
         'Stopped',
         'Disabled',

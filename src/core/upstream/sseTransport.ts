@@ -25,11 +25,15 @@ export class SseTransport implements Transport {
   private protocolVersion: string | undefined;
   private isClosed = false;
 
+  /** Whether it was given headers to send. */
+  readonly sendsHeaders: boolean;
+
   /** @param headers of every HTTP request */
   constructor(url: URL, headers: Readonly<Record<string, string>>, clock: Clock) {
     this.order = new SendOrder(clock);
     this.url = url;
     this.headers = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+    this.sendsHeaders = Object.keys(headers).length > 0;
   }
 
   setProtocolVersion(version: string): void {

@@ -57,7 +57,11 @@ function stdio(
 export function failureOf(error: unknown, transport: Transport): Failure {
   if (transport instanceof StdioTransport && transport.childEnd) return failureOfEnd(transport.childEnd, transport);
   const status = statusOf(error);
-  if (status === 401) return { code: 'needs-sign-in', message: 'needs sign-in: add a header' };
+  if (status === 401) {
+    const isHttp = transport instanceof StreamableHttpTransport || transport instanceof SseTransport;
+    const what = isHttp && transport.sendsHeaders ? 'the server refused the header (401)' : 'add a header';
+    return { code: 'needs-sign-in', message: `needs sign-in: ${what}` };
+  }
   if (error instanceof SessionLostError) return { code: 'session-lost', message: error.message };
   if (error instanceof HttpError) return { code: codeOfStatus(error.status), message: error.message };
   const cause = systemCodeOf(error);
