@@ -17,7 +17,7 @@ import { LiveCatalog } from './liveCatalog.ts';
 import { type AdditionReport, LiveChanges, type ReloadReport } from './liveChanges.ts';
 import { type Caller, ClientRequests } from './router/clientRequests.ts';
 import type { Decision } from './router/decisions.ts';
-import type { Explanation } from './router/explain.ts';
+import { absenteesOf, type Explanation } from './router/explain.ts';
 import { Exposure } from './router/exposure.ts';
 import { Router } from './router/router.ts';
 import type { Tracing } from './router/tracing.ts';
@@ -156,6 +156,7 @@ export class Gateway implements Disposable {
         backends: this.backends.all,
         routing: this.config.routing,
       }),
+      absentees: () => absenteesOf(this.config),
       exposedTools: () => this.catalog.forClients.tools,
       whenBegun: () => this.catalog.whenBegun(),
     });

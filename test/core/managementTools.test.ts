@@ -136,6 +136,21 @@ describe('Management tools', () => {
     assert.ok(steps.includes('The call would wait for alone to be ready.'), steps.join(' '));
   });
 
+  it('explain that the backend a name speaks of is disabled, or left out for an error', async t => {
+    const { call } = await managed(t, 'read_only', [
+      echo('acme', { enabled: false }),
+      echo('other', { enabled: false }),
+      echo('wrong', { namespace: 'Typo', priority: 'first' }),
+    ]);
+    const explained = async (tool_name: string) => (await call('explain_route', { tool_name })).steps;
+    const nobody = 'No backend has a tool of this name.';
+    assert.deepEqual(await explained('acme__foo'), [nobody, 'acme is disabled.']);
+    const [first, second, ...more] = await explained('typo.foo');
+    assert.deepEqual([first, more], [nobody, []]);
+    assert.match(second, /^wrong is left out: .*backends\.yaml:\d+:\d+: .*priority/);
+    assert.deepEqual(await explained('acmefoo'), [nobody]);
+  });
+
   it("are known for the router's own, also where a backend has one of the same name", async t => {
     const routing = { enable_namespace_prefixing: false };
     const tools = { rename: { echo: 'list_backends' } };

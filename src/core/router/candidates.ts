@@ -78,13 +78,18 @@ export function inOrder<C extends Pick<Candidate, 'backend'>>(
 export function readings(name: string, { backends, routing }: Surroundings): { ownName: string; pool: Backend[] }[] {
   const found = new Map<string, Backend[]>();
   for (const backend of backends) {
-    const namespace = exposedNamespace(backend.config.namespace);
-    const [, rest] = /^(?:__|\.|::)(.+)$/s.exec(name.slice(namespace.length)) ?? [];
-    const hasPrefix = rest !== undefined && name.toLowerCase().startsWith(namespace);
-    const ownName = hasPrefix ? rest : routing.enable_namespace_prefixing ? undefined : name;
+    const rest = restBehind(backend.config.namespace, name);
+    const ownName = rest ?? (routing.enable_namespace_prefixing ? undefined : name);
     if (ownName !== undefined) found.set(ownName, [...(found.get(ownName) ?? []), backend]);
   }
   return Array.from(found, ([ownName, pool]) => ({ ownName, pool }));
+}
+
+/** What follows a namespace and a separator in a name; undefined: the name does not begin with them. */
+export function restBehind(namespace: string, name: string): string | undefined {
+  const exposed = exposedNamespace(namespace);
+  if (!name.toLowerCase().startsWith(exposed)) return undefined;
+  return /^(?:__|\.|::)(.+)$/s.exec(name.slice(exposed.length))?.[1];
 }
 
 /** The candidates of a pool by priority, each with its fallback chain behind it; nobody comes twice. */

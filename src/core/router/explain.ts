@@ -1,5 +1,6 @@
 import { groupBy } from '../base/groupBy.ts';
-import { type Surroundings, selectForTool, type ToolCandidate, type Turns } from './candidates.ts';
+import type { Config } from '../config/schema.ts';
+import { restBehind, type Surroundings, selectForTool, type ToolCandidate, type Turns } from './candidates.ts';
 import type { Entry } from './catalog.ts';
 import { awaitedOf } from './patience.ts';
 import { nearNames } from './toolNames.ts';
@@ -27,15 +28,33 @@ export interface Explanation {
   }[];
 }
 
+/** A backend of the configuration that no call goes to. */
+export interface Absentee {
+  readonly name: string;
+  readonly namespace: string;
+  /** As what follows its name. */
+  readonly why: string;
+}
+
+export function absenteesOf({ backends, rejected }: Config): Absentee[] {
+  const disabled = backends.filter(({ enabled }) => !enabled);
+  return [
+    ...disabled.map(({ name, namespace }) => ({ name, namespace, why: 'is disabled' })),
+    ...rejected.map(({ name, namespace, message }) => ({ name, namespace, why: `is left out: ${message}` })),
+  ];
+}
+
 /**
  * The first steps of a call, without the call. Pure.
  * @param exposed the tools as clients see them; one without candidates is the router's own
+ * @param absentees who may be meant by a name that nobody knows
  */
 export function explainTool(
   name: string,
   exposed: ReadonlyMap<string, Entry>,
   surroundings: Surroundings,
   turns: Turns,
+  absentees: readonly Absentee[],
 ): Explanation {
   if (exposed.get(name)?.candidates.length === 0) {
     return { name, known: true, steps: ['It is a tool of the router itself.'], candidates: [] };
@@ -44,7 +63,12 @@ export function explainTool(
   if (!selection) {
     const near = nearNames(name, exposed.keys());
     const hint = near.length > 0 ? ` Near it: ${near.join(', ')}.` : '';
-    return { name, known: false, steps: [`No backend has a tool of this name.${hint}`], candidates: [] };
+    const meant = absentees.filter(({ namespace }) => restBehind(namespace, name) !== undefined);
+    const steps = [
+      `No backend has a tool of this name.${hint}`,
+      ...meant.map(({ name: absentee, why }) => `${absentee} ${why}.`),
+    ];
+    return { name, known: false, steps, candidates: [] };
   }
   const { routing } = surroundings;
   const { ownName, pool, isListed, isRepeatable, candidates } = selection;

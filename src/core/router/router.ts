@@ -25,7 +25,7 @@ import {
 import type { Candidate, Entry } from './catalog.ts';
 import type { ClientRequests, ClientSession } from './clientRequests.ts';
 import { type Decision, DecisionRecord, Decisions } from './decisions.ts';
-import { type Explanation, explainTool } from './explain.ts';
+import { type Absentee, type Explanation, explainTool } from './explain.ts';
 import { type Exposure, originalTask } from './exposure.ts';
 import { type Holders, holdersOf } from './holders.ts';
 import { Patience } from './patience.ts';
@@ -79,6 +79,8 @@ export interface RouterPorts {
   readonly clients: Pick<ClientRequests, 'ownTask' | 'tasksOf' | 'ownElicitations'>;
   /** What is chosen from, as it is now. */
   surroundings(): Surroundings;
+  /** Who is configured, and not among the backends of these surroundings. */
+  absentees(): readonly Absentee[];
   /** Tools as clients see them, the router's own included. */
   exposedTools(): ReadonlyMap<string, Entry>;
   /** Resolves at once, but right after the start, when backends have a moment to tell what they have. */
@@ -103,7 +105,8 @@ export class Router {
 
   /** Where a call of a tool would go now, and why; nothing is called. */
   explain(name: string): Explanation {
-    return explainTool(name, this.ports.exposedTools(), this.ports.surroundings(), this.turns);
+    const { ports } = this;
+    return explainTool(name, ports.exposedTools(), ports.surroundings(), this.turns, ports.absentees());
   }
 
   /** Whether some backend lists the tool, by exposed name or one of its older spellings. */
