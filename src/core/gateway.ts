@@ -231,12 +231,14 @@ export class Gateway implements Disposable {
   }
 
   /**
-   * Finds out now whether a backend works, also one whose circuit is open; one that is not connected is started.
-   * @returns why it does not; undefined if it works, or was started
+   * Finds out now whether a backend works, also one whose circuit is open; one that is not connected is started, which
+   * takes at most its start timeout.
+   * @returns why it does not; undefined if it works
    */
   async checkNow(name: string): Promise<string | undefined> {
-    const outcome = await this.backends.find(name)?.check();
-    return outcome?.kind === 'failed' ? outcome.failure.message : undefined;
+    const backend = this.backends.find(name);
+    const found = (await backend?.check()) ?? (await backend?.whenTried());
+    return found?.kind === 'failed' ? found.failure.message : undefined;
   }
 
   /** Holds a backend's circuit open until it is resumed; calls go elsewhere, what runs keeps running. Not saved. */

@@ -170,7 +170,8 @@ async function checkNow(face: Face, { name }: BackendSnapshot): Promise<void> {
   if (!checked) return;
   const { state, circuit } = checked;
   const isKeptAway = state.kind === 'ready' && circuit.kind !== 'closed';
-  const found = failure !== undefined ? `it does not work: ${failure} · ` : isKeptAway ? 'it works · ' : '';
+  const isNews = failure !== undefined && state.kind !== 'failed';
+  const found = isNews ? `it does not work: ${failure} · ` : isKeptAway ? 'it works · ' : '';
   note(`"${name}": ${found}${describeBackend(checked)}`);
 }
 

@@ -181,6 +181,22 @@ describe('Gateway with backends that fail', () => {
     assert.equal((await gateway.reaches('broken', 'ready')).errorCount, 0);
   });
 
+  test('a check of one that is not connected waits for what its start comes to', async t => {
+    const gateway = await startGateway(t, {
+      backends: [
+        { name: 'broken', ...fixtureCommand('servers/crashing.mjs') },
+        { ...echo('idle'), auto_start: false },
+      ],
+    });
+    await gateway.reaches('broken', 'failed');
+    const reason = 'exited with code 3: Error: ACME_TOKEN is not set';
+    assert.equal(await gateway.gateway.checkNow('broken'), reason);
+    assert.equal(gateway.backend('idle').state.kind, 'idle');
+    assert.equal(await gateway.gateway.checkNow('idle'), undefined);
+    assert.equal(gateway.backend('idle').state.kind, 'ready');
+    assert.equal(await gateway.gateway.checkNow('nobody'), undefined);
+  });
+
   test('says that a backend which answers 401 needs sign-in', async t => {
     const url = await httpFixture(t, 'servers/unauthorized.mjs');
     const headers = { Authorization: 'Bearer expired' };

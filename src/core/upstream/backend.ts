@@ -169,6 +169,12 @@ export class Backend {
     return this.hasSettled;
   }
 
+  /** Its state once a start under way, if there is one, has come to something. */
+  async whenTried(): Promise<BackendState> {
+    while (this.life.state.kind === 'connecting') await this.nextChange();
+    return this.life.state;
+  }
+
   /** Connects, unless it is connected or about to be. */
   start(): void {
     const { life } = this;
