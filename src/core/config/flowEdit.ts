@@ -22,7 +22,7 @@ export function appendToFlow(text: string, container: ListNode | MapNode, entrie
   const [first, last] = [children[0], children.at(-1)];
   const isOnLines = text.slice(first ? inner.start : 0, first?.start ?? text.length).includes('\n');
   const colon = isOnLines || /[:,]\s/.test(text.slice(0, inner.end)) ? ': ' : ':';
-  const prefix = (key: string) => (container.kind === 'list' ? '' : JSON.stringify(key) + colon);
+  const prefix = (key: string) => (container.kind === 'list' ? '' : keyLike(text, first, key) + colon);
 
   if (!isOnLines) {
     const space = colon === ': ' ? ' ' : '';
@@ -111,6 +111,12 @@ function firstLine(text: string, child: Span, comments: readonly Span[]): number
     above.unshift(lineStart(text, comment.start));
   }
   return firstOwnLine(text, above, line);
+}
+
+/** A key, with quotes where its neighbour has them or it cannot do without. JSON has them everywhere. */
+function keyLike(text: string, neighbour: Span | undefined, key: string): string {
+  const isPlain = neighbour !== undefined && /\w/.test(text[neighbour.start] ?? '');
+  return isPlain && /^[A-Za-z][\w-]*$/.test(key) ? key : JSON.stringify(key);
 }
 
 /** One step of indentation, as the text has it. */

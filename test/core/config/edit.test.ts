@@ -370,6 +370,24 @@ describe('removing and setting', () => {
       'backends:\n  - &a\n    name: a\n    priority: 5\n  - <<: *a\n    name: b\n    priority: 1\n',
     ],
     [
+      'a new key between braces of YAML is as plain as its neighbours',
+      setBackendKey('a', 'priority', 2),
+      'backends:\n  - { name: a, command: npx }\n',
+      'backends:\n  - { name: a, command: npx, priority: 2 }\n',
+    ],
+    [
+      'one over lines too',
+      setBackendKey('a', 'priority', 2),
+      'servers: {\n  a: {\n    command: npx\n  }\n}\n',
+      'servers: {\n  a: {\n    command: npx,\n    priority: 2\n  }\n}\n',
+    ],
+    [
+      'and in quotes where they are',
+      setBackendKey('a', 'priority', 2),
+      'backends:\n  - { "name": a, "command": npx }\n',
+      'backends:\n  - { "name": a, "command": npx, "priority": 2 }\n',
+    ],
+    [
       'a key that is not there, taken out, changes nothing',
       setBackendKey('a', 'priority', undefined),
       'backends: [{name: a}]',
