@@ -96,20 +96,26 @@ export class Configuration {
     return this.failure;
   }
 
-  /** Reads the file, and tells the log what is wrong with it, or no more. A broken one changes nothing else. */
+  /**
+   * Reads the file, and tells the log what is wrong with it and was not at the last read, or no more. A broken one changes
+   * nothing else.
+   */
   async read(): Promise<LoadResult> {
     const { configFile, loadOptions, log } = this.options;
     const { enabled, names } = this.overlay;
     const result = await loadConfig(configFile, { ...loadOptions, enabled, others: alone(names) });
     const wasBroken = this.failure !== undefined;
+    const known = new Set(this.found.map(formatProblem));
+    const news = result.problems.filter(problem => !known.has(formatProblem(problem)));
     this.found = result.problems;
     this.failure = result.ok ? undefined : result.problems.map(formatProblem).join('\n');
-    for (const problem of result.problems) log[problem.severity](formatProblem(problem));
+    for (const problem of news) log[problem.severity](formatProblem(problem));
     if (result.ok) {
       if (wasBroken) log.info(`${configFile} can be read again`);
       this.text = result.text;
       this.run();
-    } else if (this.running !== NOTHING) log.error(`${configFile} is not in use: what was read before still runs`);
+    } else if (this.running !== NOTHING && news.length > 0)
+      log.error(`${configFile} is not in use: what was read before still runs`);
     this.onRead();
     return result;
   }

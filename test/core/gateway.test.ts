@@ -443,9 +443,13 @@ describe('Gateway.reload', () => {
       await gateway.gateway.reload();
       return take().filter(line => line.startsWith(level));
     };
-    // Its own watch of the file may read it too, and what is broken is told each time.
-    const broken = await linesAfter('backends: [', 'error');
-    assert.equal(broken.at(-1), `error: ${configFile} is not in use: what was read before still runs`);
+    const [reason, consequence, ...more] = await linesAfter('backends: [', 'error');
+    assert.match(reason ?? '', /is not valid YAML/);
+    assert.equal(consequence, `error: ${configFile} is not in use: what was read before still runs`);
+    // Its own watch of the file may read it too, and reading it again brings no news.
+    const again = await gateway.gateway.reload();
+    assert.equal(again.errors.length, 1);
+    assert.deepEqual([...more, ...take()], []);
     assert.deepEqual(await linesAfter(config), [`info: ${configFile} can be read again`]);
     assert.deepEqual(await linesAfter({ ...config, routing: { load_balancing: 'round_robin' } }), [
       'info: Configuration applied (routing)',

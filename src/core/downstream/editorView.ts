@@ -3,16 +3,20 @@ import type { Disposable } from '../base/disposable.ts';
 import type { Event } from '../base/event.ts';
 import type { JsonObject } from '../base/json.ts';
 import type { Logger } from '../base/log.ts';
+import { RecentMap } from '../base/recentMap.ts';
 import { type Catalog, definitionFor, type Entry } from '../router/catalog.ts';
 import type { Present } from './dispatch.ts';
 import { fitForEditor, forPagesAlone, resourceForEditor, withFitIcons } from './editorFit.ts';
 import { EditorIcons } from './editorIcons.ts';
 
+const MAX_TOLD = 1_000;
+
 /** The catalog as VS Code is to see it: repaired where it would drop something, and saying whose everything is. */
 export class EditorView implements Disposable {
   private readonly icons: EditorIcons;
   private readonly log: Logger;
-  private readonly told = new WeakSet<object>();
+  /** What the log was told: problems by exposed names. */
+  private readonly told = new RecentMap<string, string>(MAX_TOLD);
   /** There are icons that were not there before. */
   readonly onDidChange: Event<void>;
 
@@ -36,8 +40,8 @@ export class EditorView implements Disposable {
 
   private tool(entry: Entry): JsonObject | undefined {
     const { problem, ...fit } = this.fit(entry);
-    if (problem !== undefined && !this.told.has(entry.definition)) {
-      this.told.add(entry.definition);
+    if (problem !== undefined && this.told.get(entry.exposedName) !== problem) {
+      this.told.set(entry.exposedName, problem);
       this.log.warning(`VS Code would not take the tool ${entry.exposedName}, which is left out there: ${problem}`);
     }
     return problem === undefined ? fit.definition : undefined;
