@@ -292,7 +292,10 @@ export class Configuration {
     const { backends, rejected } = beside.ok ? beside.config : NOTHING;
     const { problems } = beside;
     const reasonOf = (name: string) => messagesOf(problems, 'error', name).join('; ');
-    const waiting = rejected.map(each => ({ ...each, message: `added while running: ${reasonOf(each.name)}` }));
+    const waiting = rejected.map(each => ({
+      ...each,
+      problem: { message: `added while running: ${reasonOf(each.name)}` },
+    }));
     const running = {
       ...left,
       backends: [...left.backends, ...backends].map(backend => overlay.prioritised(backend)),
@@ -310,7 +313,7 @@ function named(config: Config, name: string): boolean {
   return namesOf(config).includes(name);
 }
 
-const lineOf = ({ name, message }: Config['rejected'][number]) => `${name}: ${message}`;
+const lineOf = ({ name, problem }: Config['rejected'][number]) => `${name}: ${formatProblem(problem)}`;
 
 const alone = (names: readonly string[]) => new Map(names.map(name => [name, []]));
 

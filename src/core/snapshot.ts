@@ -1,6 +1,6 @@
 // A read-only picture of everything running. Every face renders this and nothing else.
 import type { Era } from './base/envelope.ts';
-import type { Problem } from './config/load.ts';
+import type { EntryProblem, Problem } from './config/load.ts';
 import type { BackendConfig, Config } from './config/schema.ts';
 import type { CircuitState } from './health/circuitBreaker.ts';
 import type { Catalog, Entry } from './router/catalog.ts';
@@ -37,7 +37,7 @@ export interface BackendSnapshot {
   readonly state:
     | BackendState
     | { readonly kind: 'disabled' }
-    | { readonly kind: 'rejected'; readonly problem: Problem };
+    | { readonly kind: 'rejected'; readonly problem: EntryProblem };
   /** Of the protocol it speaks, or spoke when it was last there; undefined: it never was. */
   readonly era: Era | undefined;
   readonly circuit: CircuitState;

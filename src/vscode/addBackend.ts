@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as vscode from 'vscode';
-import { messageOf } from '../core/base/errors.ts';
+import { messageOf, UserError } from '../core/base/errors.ts';
 import type { TryReport } from '../core/gateway.ts';
 import {
   type Entry,
@@ -8,12 +8,13 @@ import {
   entryOfPackage,
   entryOfUrl,
   hasRemark,
+  lastWritten,
   refusalOfName,
   suggestName,
   withLinesOf,
 } from './backendDraft.ts';
 import type { Face } from './commands.ts';
-import { editConfig } from './configFile.ts';
+import { editConfig, ensureEditable } from './configFile.ts';
 import { count } from './row.ts';
 
 const CLIPBOARD_MS = 1_000;
@@ -24,6 +25,8 @@ interface Draft {
   readonly entry: Entry;
   /** What one types to get it. */
   readonly typed: string;
+  /** What was typed as the header of an address. */
+  readonly header?: string;
 }
 
 /** A way to describe a backend. */
@@ -31,12 +34,22 @@ interface Way {
   readonly label: string;
   readonly detail: string;
   readonly icon: string;
-  /** Asks for it, and for names that are not `taken`; none: the person gave up. `typed` is the answer to begin with. */
-  ask(taken: readonly string[], typed: string): Promise<Draft[]>;
+  /** Asks for it, and for names that are not `taken`; none: the person gave up. `before` holds the answers to begin with. */
+  ask(taken: readonly string[], before?: Draft): Promise<Draft[]>;
+}
+
+/** Why a draft is not in the file yet. */
+interface Obstacle {
+  readonly what: string;
+  /** The last lines that it wrote. */
+  readonly lines: readonly string[];
+  /** What saves it all the same. */
+  readonly save: 'Save Anyway' | 'Save Again';
 }
 
 /** Asks what the backend is, tries it, and saves it if it works or the person wants it all the same. */
 export async function addBackend(face: Face): Promise<void> {
+  await ensureEditable(face.settings, face.host);
   const ways = [npmPackage, command, url, snippet].map(way => ({
     ...way,
     way,
@@ -46,68 +59,76 @@ export async function addBackend(face: Face): Promise<void> {
   if (picked) await describeAndTry(face, picked.way);
 }
 
-async function describeAndTry(face: Face, way: Way, typed = ''): Promise<void> {
+async function describeAndTry(face: Face, way: Way, before?: Draft): Promise<void> {
   const { gateway } = await face.host.running();
   const taken = gateway.snapshot().backends.map(({ name }) => name);
-  for (const draft of await way.ask(taken, typed)) {
-    const report = await tryDraft(face, draft);
-    if (report === 'cancelled') return;
-    const choice = report.ok ? 'save' : await askAfterFailure(face, draft, report);
-    if (choice === 'edit') await describeAndTry(face, way, draft.typed);
-    if (choice === 'save') await save(face, draft, report);
+  for (const draft of await way.ask(taken, before)) await tryAndSave(face, way, draft);
+}
+
+/** What was typed is given up only where the person says so. */
+async function tryAndSave(face: Face, way: Way, draft: Draft): Promise<void> {
+  const tried = await tryDraft(face, draft);
+  const gain = 'tools' in tried ? `: ${count(tried.tools.length, 'tool')}` : '';
+  let obstacle = 'tools' in tried ? await save(face, draft, gain) : tried;
+  while (obstacle) {
+    const choice = await askAbout(face, obstacle);
+    if (choice === 'edit') return describeAndTry(face, way, draft);
+    if (choice === 'leave') return;
+    obstacle = await save(face, draft, gain);
   }
 }
 
-function tryDraft(face: Face, { name, entry }: Draft): Thenable<TryReport | 'cancelled'> {
+function tryDraft(face: Face, { name, entry }: Draft): Thenable<(TryReport & { ok: true }) | Obstacle> {
   const options = { location: vscode.ProgressLocation.Notification, title: `Trying "${name}"…`, cancellable: true };
   return vscode.window.withProgress(options, async (_, token) => {
     const abort = new AbortController();
     token.onCancellationRequested(() => abort.abort());
     const { gateway } = await face.host.running();
     const report = await gateway.try({ name, ...entry }, abort.signal);
-    return token.isCancellationRequested ? 'cancelled' : report;
+    if (report.ok) return report;
+    const { message, stderrTail: lines } = report;
+    const what = abort.signal.aborted
+      ? `Trying "${name}" was cancelled before it answered`
+      : `"${name}" did not start: ${message}`;
+    return { what, lines, save: 'Save Anyway' };
   });
 }
 
-async function askAfterFailure(
-  face: Face,
-  { name }: Draft,
-  report: TryReport & { ok: false },
-): Promise<'save' | 'edit' | 'leave'> {
-  const what = `"${name}" did not start: ${report.message}`;
-  face.log.warning([what, ...report.stderrTail].join('\n  '));
+async function askAbout(face: Face, { what, lines, save }: Obstacle): Promise<'save' | 'edit' | 'leave'> {
+  face.log.warning([what, ...lines].join('\n  '));
 
-  const detail = report.stderrTail.length === 0 ? '' : `The last it wrote:\n${report.stderrTail.slice(-10).join('\n')}`;
-  let choice = await vscode.window.showWarningMessage(
-    what,
-    { modal: true, detail },
-    'Edit…',
-    'Save Anyway',
-    'Show Log',
-  );
+  const last = lastWritten(lines);
+  const detail = last === '' ? '' : `The last it wrote:\n${last}`;
+  let choice = await vscode.window.showWarningMessage(what, { modal: true, detail }, 'Edit…', save, 'Show Log');
   if (choice === 'Show Log') {
     face.log.show();
     // Not modal, so that the log can be read before the answer.
-    choice = await vscode.window.showWarningMessage(what, 'Edit…', 'Save Anyway');
+    choice = await vscode.window.showWarningMessage(what, 'Edit…', save);
   }
-  return choice === 'Edit…' ? 'edit' : choice === 'Save Anyway' ? 'save' : 'leave';
+  return choice === 'Edit…' ? 'edit' : choice === save ? 'save' : 'leave';
 }
 
-async function save(face: Face, { name, entry }: Draft, report: TryReport): Promise<void> {
+/** @param gain what it brings, to be told */
+async function save(face: Face, { name, entry }: Draft, gain: string): Promise<Obstacle | undefined> {
   const { addBackend } = await import('../core/config/edit.ts');
-  await editConfig(face.settings, face.host, addBackend({ name, ...entry }));
-  void vscode.window.showInformationMessage(
-    `Added "${name}"${report.ok ? `: ${count(report.tools.length, 'tool')}` : ''}`,
-  );
+  try {
+    await editConfig(face.settings, face.host, addBackend({ name, ...entry }));
+  } catch (error) {
+    const isGivenUp = error instanceof vscode.CancellationError;
+    if (!isGivenUp && !(error instanceof UserError)) throw error;
+    const reason = isGivenUp ? '' : `: ${error.message}`;
+    return { what: `"${name}" is not saved${reason}`, lines: [], save: 'Save Again' };
+  }
+  void vscode.window.showInformationMessage(`Added "${name}"${gain}`);
+  return undefined;
 }
 
 const npmPackage: Way = {
   label: 'npm package',
   detail: 'Run with npx, for example @modelcontextprotocol/server-memory',
   icon: 'package',
-  ask: (taken, typed) =>
-    askEntry(taken, entryOfPackage, {
-      value: typed,
+  ask: (taken, before) =>
+    askEntry(taken, before, entryOfPackage, {
       prompt: 'The package, and its arguments if it takes any',
       placeHolder: '@modelcontextprotocol/server-filesystem /path/to/folder',
     }),
@@ -117,9 +138,8 @@ const command: Way = {
   label: 'Command',
   detail: 'A program on this machine that speaks MCP over stdin and stdout',
   icon: 'terminal',
-  ask: (taken, typed) =>
-    askEntry(taken, entryOfCommand, {
-      value: typed,
+  ask: (taken, before) =>
+    askEntry(taken, before, entryOfCommand, {
       prompt: 'The command line, as in a terminal',
       placeHolder: 'API_KEY=… uvx mcp-server-git --repository "/path/to/repository"',
     }),
@@ -129,14 +149,14 @@ const url: Way = {
   label: 'URL',
   detail: 'A server that runs elsewhere (Streamable HTTP or HTTP+SSE)',
   icon: 'globe',
-  async ask(taken, typed) {
-    const [draft] = await askEntry(taken, text => entryOfUrl(text, ''), {
-      value: typed,
+  async ask(taken, before) {
+    const [draft] = await askEntry(taken, before, text => entryOfUrl(text, ''), {
       prompt: 'The address',
       placeHolder: 'https://example.com/mcp',
     });
     if (!draft) return [];
     const header = await askFor({
+      value: before?.header ?? '',
       prompt:
         // biome-ignore lint/suspicious/noTemplateCurlyInString: the configuration's own way to write a variable
         'A header to send, if it needs one. It is kept in the file; ${env:NAME} stands for a variable of the environment.',
@@ -144,7 +164,7 @@ const url: Way = {
       password: true,
       validateInput: text => refusalOf(() => entryOfUrl(draft.typed, text)),
     });
-    return header === undefined ? [] : [{ ...draft, entry: entryOfUrl(draft.typed, header) }];
+    return header === undefined ? [] : [{ ...draft, header, entry: entryOfUrl(draft.typed, header) }];
   },
 };
 
@@ -152,11 +172,11 @@ const snippet: Way = {
   label: 'JSON snippet',
   detail: 'Paste what a README gives for other clients: {"mcpServers": …}, one server or several',
   icon: 'json',
-  async ask(taken, typed) {
+  async ask(taken, before) {
     const { parseSnippet } = await import('../core/config/snippet.ts');
     const parse = async (text: string) => parseSnippet(hasRemark(text) ? withLinesOf(text, await copiedText()) : text);
     const text = await askFor({
-      value: typed,
+      value: before?.typed ?? '',
       prompt: 'The snippet',
       placeHolder:
         '{"mcpServers": {"memory": {"command": "npx", "args": ["-y", "@modelcontextprotocol/server-memory"]}}}',
@@ -166,7 +186,7 @@ const snippet: Way = {
     for (const { name: wanted, entry } of text === undefined ? [] : await parse(text)) {
       const allTaken = [...taken, ...drafts.map(({ name }) => name)];
       const isUsable = wanted !== undefined && refusalOfName(wanted, allTaken) === undefined;
-      const name = isUsable ? wanted : await askName(allTaken, entry, wanted);
+      const name = isUsable ? wanted : await askName(allTaken, suggestName(entry, allTaken, wanted), wanted);
       if (name === undefined) return [];
       drafts.push({ name, entry, typed: JSON.stringify({ mcpServers: { [name]: entry } }) });
     }
@@ -176,13 +196,18 @@ const snippet: Way = {
 
 async function askEntry(
   taken: readonly string[],
+  before: Draft | undefined,
   parse: (text: string) => Entry,
   box: vscode.InputBoxOptions,
 ): Promise<Draft[]> {
-  const typed = await askFor({ ...box, validateInput: text => refusalOf(() => parse(text)) });
+  const typed = await askFor({
+    ...box,
+    value: before?.typed ?? '',
+    validateInput: text => refusalOf(() => parse(text)),
+  });
   if (typed === undefined) return [];
   const entry = parse(typed);
-  const name = await askName(taken, entry);
+  const name = await askName(taken, before?.name ?? suggestName(entry, taken));
   return name === undefined ? [] : [{ name, entry, typed }];
 }
 
@@ -192,12 +217,15 @@ function copiedText(): Promise<string> {
   return Promise.race([reading, sleep(CLIPBOARD_MS, '')]);
 }
 
-/** @param wanted a name that it comes with and cannot have */
-function askName(taken: readonly string[], entry: Entry, wanted?: string): Thenable<string | undefined> {
+/**
+ * @param value the answer to begin with
+ * @param wanted a name that it comes with and cannot have
+ */
+function askName(taken: readonly string[], value: string, wanted?: string): Thenable<string | undefined> {
   const whose = wanted === undefined ? 'Its name' : `${refusalOfName(wanted, taken)} Another name for "${wanted}"`;
   return askFor({
     prompt: `${whose}: the first part of its tools’ names in chat`,
-    value: suggestName(entry, taken, wanted),
+    value,
     validateInput: name => refusalOfName(name, taken),
   });
 }

@@ -55,6 +55,12 @@ export function refusalOfName(name: string, taken: readonly string[]): string | 
   return taken.includes(name) ? `There is a backend "${name}" already.` : undefined;
 }
 
+/** The last ten lines that say something: those of a stack trace would push them out. */
+export function lastWritten(lines: readonly string[]): string {
+  const telling = lines.filter(line => line.trim() !== '' && !/^\s+at /.test(line));
+  return telling.slice(-10).join('\n');
+}
+
 /** Whether a snippet has a `//` remark. It ends with its line, and a box of one line takes its end away. */
 export function hasRemark(text: string): boolean {
   return /(?<!:)\/\//.test(text.replace(/"(?:\\.|[^"\\])*"/g, ''));

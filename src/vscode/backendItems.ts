@@ -189,7 +189,7 @@ function rowOfBackend(backend: BackendSnapshot, showPriority: boolean, uniqueId:
     ],
     isExpanded: false,
     backend: backend.name,
-    ...(state.kind === 'rejected' && { line: state.problem.line }),
+    ...(state.kind === 'rejected' && 'line' in state.problem && { line: state.problem.line }),
   };
 }
 
@@ -204,8 +204,10 @@ function tooltipOf(backend: BackendSnapshot, look: Look): string {
   }
   const failure = failureOf(state);
   if (failure) lines.push(escapeMarkdown(failure.message));
-  if (state.kind === 'rejected') lines.push(escapeMarkdown(`${placeOf(state.problem)}: ${state.problem.message}`));
-  else lines.push(escapeMarkdown(`Namespace ${backend.namespace}, priority ${backend.priority}`));
+  if (state.kind === 'rejected') {
+    const { problem } = state;
+    lines.push(escapeMarkdown('file' in problem ? `${placeOf(problem)}: ${problem.message}` : problem.message));
+  } else lines.push(escapeMarkdown(`Namespace ${backend.namespace}, priority ${backend.priority}`));
   // What went wrong before is of interest only while it does not work: a healthy backend is not blamed for its past.
   if (backend.lastError && backend.errorCount > 0 && !backend.healthy && !failure) {
     lines.push(escapeMarkdown(`Last error, at ${timeOfDay(backend.lastError.at)}: ${backend.lastError.message}`));

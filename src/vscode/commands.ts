@@ -3,7 +3,7 @@ import type { BackendSnapshot, Snapshot } from '../core/snapshot.ts';
 import { addBackend } from './addBackend.ts';
 import { describeBackend } from './backendItems.ts';
 import type { BackendLogs } from './backendLogs.ts';
-import { editConfig, openConfigFile, refuseUnsaved, reloadConfig } from './configFile.ts';
+import { editConfig, openConfigFile, saveChanges, reloadConfig } from './configFile.ts';
 import { BACKENDS_VIEW, COMMANDS, type CommandName } from './contributions.ts';
 import type { GatewayHost } from './gatewayHost.ts';
 import type { OutputLog } from './outputLog.ts';
@@ -44,7 +44,7 @@ const HANDLERS: Record<CommandName, Handler> = {
   copyEndpoint,
 };
 
-/** Registers every command; what one throws is told to the person and the log. */
+/** Registers every command; what one throws is told to the person and the log, unless the person gave it up. */
 export function registerCommands(face: Face): vscode.Disposable {
   return vscode.Disposable.from(
     ...COMMANDS.map(name =>
@@ -52,7 +52,7 @@ export function registerCommands(face: Face): vscode.Disposable {
         try {
           await HANDLERS[name](face, row);
         } catch (error) {
-          face.log.report(error);
+          if (!(error instanceof vscode.CancellationError)) face.log.report(error);
         }
       }),
     ),
@@ -114,7 +114,7 @@ async function askAndRemove({ settings, host }: Face, { name, tools }: BackendSn
   const detail = `Its entry is taken out of ${settings.configFile}.${loss}`;
   const choice = await vscode.window.showWarningMessage(`Remove "${name}"?`, { modal: true, detail }, 'Remove');
   if (choice !== 'Remove') return;
-  refuseUnsaved(settings.configFile);
+  await saveChanges(settings.configFile);
   const { gateway } = await host.running();
   await gateway.removeBackend(name);
   note(`Removed "${name}"`);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname } from 'node:path';
 import * as vscode from 'vscode';
@@ -20,19 +21,38 @@ const STARTER = `# The MCP servers behind Switchyard. A change takes effect when
 backends: []
 `;
 
-/** Applies an edit to the configuration file, and the file to what runs. */
+/**
+ * Before a person is asked much for an edit: sees to it that the file can be edited. One with an error is opened there,
+ * which is a `UserError`. Rejects with a `CancellationError` where the person does not want to save.
+ */
+export async function ensureEditable({ configFile }: Settings, host: GatewayHost): Promise<void> {
+  await saveChanges(configFile);
+  if (!existsSync(configFile)) return; // adding makes it
+  const { gateway } = await host.running();
+  await gateway.reload();
+  const { configError, problems } = gateway.snapshot();
+  if (configError === undefined) return;
+  await openConfigFile(configFile, problems.find(({ severity }) => severity === 'error')?.line);
+  throw new UserError(`${basename(configFile)} has an error, to be corrected first: ${configError}`);
+}
+
+/** Applies an edit to the configuration file, and the file to what runs. Rejects as `ensureEditable` does. */
 export async function editConfig(settings: Settings, host: GatewayHost, edit: ConfigEdit): Promise<void> {
   const file = settings.configFile;
-  refuseUnsaved(file);
+  await saveChanges(file);
   const { editConfigFile } = await import('../core/config/edit.ts');
   await editConfigFile(file, edit);
   await reloadConfig(host);
 }
 
-/** Throws a `UserError` where an editor has the file with changes that an edit of ours would get in the way of. */
-export function refuseUnsaved(file: string): void {
-  if (vscode.workspace.textDocuments.some(document => document.isDirty && document.uri.fsPath === file))
-    throw new UserError(`${basename(file)} has changes that are not saved. Save it, then try again.`);
+/** Saves the file where it is open and changed, if the person agrees. Rejects with a `CancellationError` if not. */
+export async function saveChanges(file: string): Promise<void> {
+  const open = vscode.workspace.textDocuments.find(({ isDirty, uri }) => isDirty && uri.fsPath === file);
+  if (!open) return;
+  const question = `${basename(file)} has changes that are not saved.`;
+  const choice = await vscode.window.showWarningMessage(question, { modal: true }, 'Save and Continue');
+  if (choice !== 'Save and Continue') throw new vscode.CancellationError();
+  if (!(await open.save())) throw new UserError(`${basename(file)} could not be saved.`);
 }
 
 /** Reads the file again and applies it. What keeps it from being applied is an error. */

@@ -6,6 +6,7 @@ import {
   entryOfPackage,
   entryOfUrl,
   hasRemark,
+  lastWritten,
   refusalOfName,
   suggestName,
   withLinesOf,
@@ -106,5 +107,17 @@ describe('A snippet with remarks', () => {
       assert.equal(withLinesOf(pasted, copied), copied);
     assert.throws(() => withLinesOf('{ // mine }', copied), UserError);
     assert.throws(() => withLinesOf('{ // mine }', ''), UserError);
+  });
+});
+
+describe('lastWritten', () => {
+  it('leaves out stack traces before it takes the last lines', () => {
+    const trace = Array.from({ length: 10 }, (_, depth) => `    at call${depth} (/srv/x.js:${depth}:1)`);
+    assert.equal(
+      lastWritten(['Starting', 'Error: TOKEN is missing', ...trace, '', 'Node.js v20.20.2']),
+      'Starting\nError: TOKEN is missing\nNode.js v20.20.2',
+    );
+    assert.equal(lastWritten(trace), '');
+    assert.equal(lastWritten(Array.from({ length: 12 }, (_, n) => `${n}`)).split('\n').length, 10);
   });
 });

@@ -1,6 +1,6 @@
 // The extension as a person has it: the packaged .vsix, in a real VS Code, on real servers.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import manifest from '../../package.json' with { type: 'json' };
@@ -58,8 +58,12 @@ describe('Switchyard in VS Code', () => {
     editor = await startEditor({
       name: 'switchyard',
       vsix: [vsix],
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of VS Code's
-      settings: { 'switchyard.configFile': '${workspaceFolder}/backends.yaml' },
+      settings: {
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of VS Code's
+        'switchyard.configFile': '${workspaceFolder}/backends.yaml',
+        // In a browser it is on unless one says otherwise.
+        'files.autoSave': 'off',
+      },
       workspaceFiles: { 'backends.yaml': configuration(http.url) },
     });
     await editor.click(
@@ -176,10 +180,51 @@ describe('Switchyard in VS Code', () => {
     await editor.enter([command, ...args].map(word => `"${word}"`).join(' '));
     await named('hopeless');
     const dialog = editor.page.locator('.monaco-dialog-box');
-    await editor.until('the reason is shown', async () => /exited with code 3/.test(await dialog.innerText()));
+    await editor.until('the reason is shown', async () =>
+      /exited with code 3: Error: ACME_TOKEN is not set/.test(await dialog.innerText()),
+    );
     await editor.page.keyboard.press('Escape');
     await editor.until('the dialog is gone', async () => !(await dialog.isVisible()));
     assert.equal(await readFile(configFile(), 'utf8'), before);
+  });
+
+  test('adding saves unsaved changes first, and a try that is cancelled loses nothing that was typed', async () => {
+    const edited = await editor.run(async ({ vscode }, file) => {
+      const document = await vscode.workspace.openTextDocument(file);
+      const shown = await vscode.window.showTextDocument(document);
+      return shown.edit(edit => edit.insert(new vscode.Position(0, 0), '# Not saved yet.\n'));
+    }, configFile());
+    assert.ok(edited);
+    const dialog = editor.page.locator('.monaco-dialog-box');
+    const input = editor.page.locator('.quick-input-widget:visible input[type=text]').first();
+    const { command, args } = fixtureCommand('servers/hanging.mjs');
+    const typed = [command, ...args].map(word => `"${word}"`).join(' ');
+
+    await editor.palette('Switchyard: Add Backend…');
+    await editor.click(dialog.locator('.monaco-button', { hasText: 'Save and Continue' }));
+    await editor.pick('Command');
+    await editor.enter(typed);
+    await named('patient');
+    await editor.click(editor.page.locator('.notifications-toasts .monaco-button', { hasText: 'Cancel' }));
+    await editor.click(dialog.locator('.monaco-button', { hasText: 'Edit…' }));
+    await editor.until('the command line is asked for again', async () => (await input.inputValue()) === typed);
+    await editor.page.keyboard.press('Enter');
+    await editor.until('its name is there again', async () => (await input.inputValue()) === 'patient');
+    await editor.page.keyboard.press('Escape');
+    const text = await readFile(configFile(), 'utf8');
+    assert.match(text, /^# Not saved yet\.$/m);
+    assert.doesNotMatch(text, /patient/);
+  });
+
+  test('a file with an error is opened before anything is asked', async () => {
+    const before = await readFile(configFile(), 'utf8');
+    await writeFile(configFile(), `${before}]\n`);
+    await editor.palette('Switchyard: Add Backend…');
+    const toast = editor.page.locator('.notifications-toasts', { hasText: 'to be corrected first' });
+    await editor.until('the error is told', () => toast.first().isVisible());
+    assert.equal(await editor.page.locator('.quick-input-widget:visible').count(), 0);
+    await writeFile(configFile(), before);
+    await showsRow('local', /Ready/);
   });
 
   test('a snippet is read as it was copied: with remarks, which end with their lines', async () => {

@@ -24,7 +24,7 @@ import {
 import { entriesOf, type Outline, outlineOf, type RawEntry, toNative, withoutEmpty } from './shapes.ts';
 import { resolveVariables, type VariableSource } from './variables.ts';
 
-export { formatProblem, type Problem } from './problem.ts';
+export { type EntryProblem, formatProblem, type Problem } from './problem.ts';
 
 /** Values for router-wide keys that come from elsewhere than the file. */
 export interface Overrides {

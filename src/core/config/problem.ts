@@ -13,14 +13,13 @@ export interface Problem {
   readonly backend?: string;
 }
 
-/** `backends.yaml:12:5: message`, with the path as it was given. */
-export function formatProblem({
-  file,
-  line,
-  column,
-  message,
-}: Pick<Problem, 'file' | 'line' | 'column' | 'message'>): string {
-  return `${file}:${line}:${column}: ${message}`;
+/** What is wrong with an entry: of one that is in no file without a place. */
+export type EntryProblem = Problem | { readonly message: string };
+
+/** `backends.yaml:12:5: message`, with the path as it was given; the message alone where there is no place. */
+export function formatProblem(problem: EntryProblem | Pick<Problem, 'file' | 'line' | 'column' | 'message'>): string {
+  const { message } = problem;
+  return 'file' in problem ? `${problem.file}:${problem.line}:${problem.column}: ${message}` : message;
 }
 
 /** A piece of the text, by character offsets; `end` is past its last character. */

@@ -2,7 +2,7 @@
 // Keys are written as in the file (snake_case), here and everywhere the configuration is read.
 import * as z from 'zod';
 import { MAX_SECONDS } from '../base/clock.ts';
-import type { Problem } from './problem.ts';
+import type { EntryProblem } from './problem.ts';
 
 const atLeastOne = z.int().min(1);
 const seconds = z.number().positive().max(MAX_SECONDS);
@@ -210,7 +210,7 @@ export interface RejectedBackend {
   /** How it would be reached; undefined where that cannot be told. */
   readonly launch: Launch | undefined;
   /** The first thing that is wrong with it. */
-  readonly problem: Problem;
+  readonly problem: EntryProblem;
 }
 
 /** A whole configuration, with defaults. */

@@ -40,7 +40,7 @@ export function absenteesOf({ backends, rejected }: Config): Absentee[] {
   const disabled = backends.filter(({ enabled }) => !enabled);
   return [
     ...disabled.map(({ name, namespace }) => ({ name, namespace, why: 'is disabled' })),
-    ...rejected.map(({ name, namespace, message }) => ({ name, namespace, why: `is left out: ${message}` })),
+    ...rejected.map(({ name, namespace, problem }) => ({ name, namespace, why: `is left out: ${problem.message}` })),
   ];
 }
 
