@@ -173,6 +173,7 @@ export class GatewayHost {
       workspaceFolder: settings.workspaceFolder,
       userHome: homedir(),
       input: () => undefined,
+      mayBeMissing: settings.isDefaultConfigFile,
       // Both are read anew with each reload, which a change of a setting asks for.
       get base() {
         return { request_timeout_seconds: settings.requestTimeoutSeconds };

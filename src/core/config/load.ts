@@ -45,6 +45,8 @@ export interface LoadOptions extends VariableSource {
   readonly base?: Overrides;
   /** Above the file: flags and environment variables of the command line. */
   readonly overrides?: Overrides;
+  /** Whether a missing file counts as one without backends; else it is an error. */
+  readonly mayBeMissing?: boolean;
   /** Backends that are switched on or off whatever their entry says. */
   readonly enabled?: ReadonlyMap<string, boolean>;
   /** Backends that are elsewhere, which a `fallback_to` may name too: by name, those that they themselves fall back to. */
@@ -59,7 +61,7 @@ export type LoadResult =
 /** Nothing larger is read. */
 export const MAX_FILE_BYTES = 1024 * 1024;
 
-/** Reads and parses a file. Never rejects: that it is missing, or no file, or too large, is a problem as well. */
+/** Reads and parses a file. Never rejects: that it is missing where it may not be, or no file, or too large, is a problem as well. */
 export async function loadConfig(file: string, options: LoadOptions): Promise<LoadResult> {
   const fail = (message: string): LoadResult => {
     const log = new ProblemLog(file, '');
@@ -67,11 +69,15 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     return { ok: false, problems: log.problems };
   };
   const read = await readText(file, MAX_FILE_BYTES);
-  return 'text' in read ? parseConfig(read.text, file, options) : fail(read.problem);
+  if ('text' in read) return parseConfig(read.text, file, options);
+  return read.isMissing && options.mayBeMissing ? parseConfig('backends: []', file, options) : fail(read.problem);
 }
 
 /** The text of a file, or why there is none. Never rejects. */
-export async function readText(file: string, mostBytes = Infinity): Promise<{ text: string } | { problem: string }> {
+export async function readText(
+  file: string,
+  mostBytes = Infinity,
+): Promise<{ text: string } | { problem: string; isMissing?: boolean }> {
   let bytes: Buffer;
   try {
     const stats = await fs.stat(file);
@@ -81,7 +87,7 @@ export async function readText(file: string, mostBytes = Infinity): Promise<{ te
     bytes = await fs.readFile(file);
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    return { problem: isMissing ? 'there is no such file' : `the file cannot be read: ${messageOf(error)}` };
+    return { problem: isMissing ? 'there is no such file' : `the file cannot be read: ${messageOf(error)}`, isMissing };
   }
   const text = decodeText(bytes);
   return text === undefined ? { problem: 'the file is not UTF-8 text' } : { text };

@@ -373,6 +373,15 @@ describe('a file that is wrong as a whole has one clear message', () => {
     );
   });
 
+  test('one that may be missing is read as none', async t => {
+    const options = { env: {}, workspaceFolder: '/', userHome: '/', input: () => undefined, mayBeMissing: true };
+    const folder = temporaryFolder(t);
+    const missing = await loadConfig(join(folder, 'missing'), options);
+    assert.ok(missing.ok);
+    assert.deepEqual([missing.config.backends, missing.problems], [[], []]);
+    assert.equal((await loadConfig(folder, options)).ok, false);
+  });
+
   test('a byte order mark is no error', async t => {
     const file = join(temporaryFolder(t), 'backends.yaml');
     writeFileSync(file, '\uFEFFbackends: []');
