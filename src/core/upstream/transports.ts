@@ -91,10 +91,16 @@ function failureOfEnd(end: ChildEnd, transport: StdioTransport): Failure {
       if (!existsSync(cwd)) return { code: 'not-found', message: `the working directory ${cwd} does not exist` };
       // Windows writes it `Path`.
       const searched = /[\\/]/.test(command) ? '' : `; searched the PATH ${env.PATH ?? env.Path ?? '(empty)'}`;
-      const hint = /\s/.test(command) ? '; it is one program, and what follows it goes under "args"' : '';
+      const hint = hintOn(command);
       return { code: 'not-found', message: `command "${command}" was not found${hint}${searched}` };
     }
   }
+}
+
+/** What a command that was not found may be meant to be. */
+function hintOn(command: string): string {
+  if (/^~[\\/]/.test(command)) return `; "~" is not resolved here: write \${userHome}${command.slice(1)}`;
+  return /\s/.test(command) ? '; it is one program, and what follows it goes under "args"' : '';
 }
 
 /** Whether it is certain that no byte of the request reached the backend. */

@@ -210,6 +210,10 @@ describe('Connecting', () => {
       String(await message('npx -y x')),
       /^command "npx -y x" was not found; .* goes under "args"; searched/,
     );
+    assert.equal(
+      await message('~/bin/no-such'),
+      `command "~/bin/no-such" was not found; "~" is not resolved here: write \${userHome}/bin/no-such`,
+    );
     assert.equal(await message('.\\no-such'), 'command ".\\no-such" was not found');
   });
 
