@@ -1,25 +1,12 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { basename, dirname, extname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
 import { UserError } from '../core/base/errors.ts';
 import type { ConfigEdit } from '../core/config/edit.ts';
 import type { GatewayHost } from './gatewayHost.ts';
 import type { Settings } from './settings.ts';
-
-const STARTER = `# The MCP servers behind Switchyard. A change takes effect when the file is saved.
-#
-#   - name: memory               # letters, digits, - and _
-#     command: npx               # a program to start…
-#     args: [-y, "@modelcontextprotocol/server-memory"]
-#
-#   - name: docs
-#     url: https://example.com   # …or an address
-#     headers: { Authorization: "Bearer \${env:DOCS_TOKEN}" }
-#     priority: 20               # lower is tried first
-#
-backends: []
-`;
+import { starterOf } from './starter.ts';
 
 /**
  * Before a person is asked much for an edit: sees to it that the file can be edited. One with an error is opened there,
@@ -71,8 +58,7 @@ export async function reloadConfig(host: GatewayHost): Promise<string> {
 /** Makes a configuration file without backends, where there is no file yet. */
 export async function createConfigFile(file: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
-  const starter = extname(file).startsWith('.json') ? '{\n  "backends": []\n}\n' : STARTER;
-  await writeFile(file, starter, { flag: 'wx', mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
+  await writeFile(file, starterOf(file), { flag: 'wx', mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
   });
 }
