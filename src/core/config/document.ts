@@ -139,7 +139,7 @@ function parseYaml(text: string): ParsedText {
       MULTIPLE_DOCS: 'the file holds more than one document',
       RESOURCE_EXHAUSTION: 'the file is nested too deeply',
     };
-    const reason = reasons[error.code] ?? `the file is not valid YAML: ${error.message}`;
+    const reason = reasons[error.code] ?? `the file is not valid YAML: ${error.message}${hintOn(text, error.pos[0])}`;
     return broken({ start: error.pos[0], end: error.pos[1] }, reason);
   }
   const reader = new YamlReader(document);
@@ -148,6 +148,13 @@ function parseYaml(text: string): ParsedText {
   const isEmpty = root?.kind === 'scalar' && root.source === '' && root.start === root.end;
   const warnings = document.warnings.map(({ pos, message }) => ({ span: { start: pos[0], end: pos[1] }, message }));
   return { kind: 'parsed', syntax: 'yaml', root: isEmpty ? undefined : root, warnings };
+}
+
+/** A variable is text to YAML, but for its brace where braces have a meaning. */
+function hintOn(text: string, at: number): string {
+  const line = text.slice(text.lastIndexOf('\n', at - 1) + 1).split('\n', 1)[0] ?? '';
+  const isBare = /\$\{/.test(line.replace(/"(?:\\.|[^"\\])*"|'[^']*'|\s#.*/g, ''));
+  return isBare ? '; between braces or brackets a variable needs quotes around it' : '';
 }
 
 /** Nodes that aliases may stand for in all, which is what keeps "a billion laughs" short. */

@@ -316,6 +316,10 @@ describe('a file that is wrong as a whole has one clear message', () => {
     'backends: { a: 1 }': '1:11: backends must be a list; a map of servers by name goes under "mcpServers"',
     'mcpServers: []': '1:13: mcpServers must be a map of servers by name; a list goes under "backends"',
     'backends: a: b': '1:11: the file is not valid YAML: Nested mappings are not allowed in compact mappings',
+    [`backends:\n  - { command: ${unset} }`]:
+      '2:17: the file is not valid YAML: Unexpected flow-map-start at node end; between braces or brackets a variable needs quotes around it',
+    [`backends:\n  - { args: ["${unset}", {] } # ${unset}`]:
+      '2:30: the file is not valid YAML: Flow map in block collection must be sufficiently indented and end with a }',
     '{"backends": [}': '1:15: the file is not valid JSON: value expected',
     'backends: []\n---\nbackends: []': '2:1: the file holds more than one document',
     'backends: *none': '1:11: there is no anchor for the alias *none',
