@@ -38,7 +38,7 @@ const HANDLERS: Record<CommandName, Handler> = {
   resumeBackend: onBackend('Resume which backend?', isPaused, resume),
   resetCircuit: onBackend('Let calls through to which backend?', isCircuitOpen, resetCircuit),
   showLog,
-  openConfig: ({ settings }, row) => openConfigFile(settings.configFile, row?.line),
+  openConfig: ({ settings }, row) => openConfigFile(settings.configFile, row?.line ?? row?.backend),
   reloadConfig: async ({ host }) => note(`Configuration read: ${await reloadConfig(host)}`),
   explainRoute,
   copyEndpoint,

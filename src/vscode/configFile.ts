@@ -63,9 +63,19 @@ export async function createConfigFile(file: string): Promise<void> {
   });
 }
 
-/** Opens the configuration file, after making one where there is none. `line` counts from 1. */
-export async function openConfigFile(file: string, line = 1): Promise<void> {
+/**
+ * Opens the configuration file, after making one where there is none.
+ * @param where a line, counted from 1, or the name of a backend
+ */
+export async function openConfigFile(file: string, where: number | string = 1): Promise<void> {
   await createConfigFile(file);
-  const position = new vscode.Position(line - 1, 0);
-  await vscode.window.showTextDocument(vscode.Uri.file(file), { selection: new vscode.Range(position, position) });
+  const document = await vscode.workspace.openTextDocument(vscode.Uri.file(file));
+  const position =
+    typeof where === 'number' ? new vscode.Position(where - 1, 0) : await positionOfBackend(document, where);
+  await vscode.window.showTextDocument(document, { selection: new vscode.Range(position, position) });
+}
+
+async function positionOfBackend(document: vscode.TextDocument, name: string): Promise<vscode.Position> {
+  const { placeOfBackend } = await import('../core/config/edit.ts');
+  return document.positionAt(placeOfBackend(document.getText(), name) ?? 0);
 }

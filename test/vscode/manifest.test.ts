@@ -100,6 +100,21 @@ describe('package.json', () => {
     assert.deepEqual(withoutMenu, ['problem', 'namespace', 'group', 'item', 'request', 'step']);
   });
 
+  it('leads from every row of a backend to its entry in the file', () => {
+    const menu = contributes.menus['view/item/context'] ?? [];
+    const patterns = menu
+      .filter(
+        entry =>
+          entry.command === 'switchyard.openConfig' && !(entry as Entry & { group: string }).group.startsWith('inline'),
+      )
+      .map(({ when = '' }) => new RegExp(/viewItem =~ \/(.+)\//.exec(when)?.[1] ?? '$^'));
+    const kinds = ROW_KINDS.filter(kind => patterns.some(pattern => pattern.test(kind)));
+    assert.deepEqual(
+      kinds,
+      ROW_KINDS.filter(kind => kind.startsWith('backend')),
+    );
+  });
+
   it('gives an icon to every command that stands as one in a row or a title', () => {
     const withIcon = new Set(contributes.commands.filter(command => command.icon).map(({ command }) => command));
     const inline = Object.values(contributes.menus)

@@ -227,6 +227,17 @@ describe('Switchyard in VS Code', () => {
     await showsRow('local', /Ready/);
   });
 
+  test('the menu of a backend leads to its entry in the file', async () => {
+    await editor.view().locator('[role=treeitem]', { hasText: 'remote' }).click({ button: 'right' });
+    await editor.click(editor.page.locator('.monaco-menu .action-label', { hasText: 'Open Configuration' }));
+    await editor.until('its line is shown', () =>
+      editor.run(({ vscode }) => {
+        const shown = vscode.window.activeTextEditor;
+        return /name: remote/.test(shown?.document.lineAt(shown.selection.active.line).text ?? '');
+      }),
+    );
+  });
+
   test('a snippet is read as it was copied: with remarks, which end with their lines', async () => {
     const { command, args } = fixtureCommand('servers/crashing.mjs');
     const entry = JSON.stringify({ command, args });

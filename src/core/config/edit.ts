@@ -123,6 +123,14 @@ export function backendsIn(text: string): Map<string, Readonly<Record<string, un
   return new Map(plain.map(([name, value]) => [name, typeof value === 'object' && value !== null ? { ...value } : {}]));
 }
 
+/** Where the entry of a backend is, as the offset of its name; undefined: there is none, or the text is broken. */
+export function placeOfBackend(text: string, name: string): number | undefined {
+  const parsed = parseText(text);
+  const result = parsed.kind === 'parsed' ? outlineOf(parsed.root) : parsed;
+  if (result.kind === 'broken') return undefined;
+  return entriesOf(result.outline).find(({ id }) => id === name)?.place.start;
+}
+
 /**
  * Applies an edit to a file, in one step: who reads it at any moment sees the old text or the new one. Its mode stays, a
  * link is followed. Throws a `UserError` and writes nothing where the edit cannot be done.

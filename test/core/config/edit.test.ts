@@ -9,6 +9,7 @@ import {
   addBackends,
   type ConfigEdit,
   editConfigFile,
+  placeOfBackend,
   removeBackend,
   setBackendKey,
 } from '../../../src/core/config/edit.ts';
@@ -395,6 +396,26 @@ describe('removing and setting', () => {
     ],
   ];
   for (const [what, edit, text, expected] of cases) test(what, () => assert.equal(edit(text), expected));
+});
+
+describe('placeOfBackend', () => {
+  test('finds the name of an entry, however the text is written', () => {
+    for (const { text } of WRITINGS) {
+      for (const name of ['a', 'z']) {
+        const place = placeOfBackend(text, name);
+        assert.ok(place !== undefined);
+        assert.match(text.slice(place), new RegExp(`^["']?${name}["']?\\b`));
+      }
+    }
+  });
+
+  test('finds nothing where there is none', () => {
+    assert.deepEqual(
+      ['backends: [{name: b}]', 'backends: [', '', 'routing: {}'].map(text => placeOfBackend(text, 'a')),
+      [undefined, undefined, undefined, undefined],
+    );
+    assert.equal(placeOfBackend('backends: [{name: a}, {name: a}]', '#2'), 29);
+  });
 });
 
 describe('what cannot be edited is refused with a reason', () => {
