@@ -85,12 +85,9 @@ function tryDraft(face: Face, { name, entry }: Draft): Thenable<(TryReport & { o
     token.onCancellationRequested(() => abort.abort());
     const { gateway } = await face.host.running();
     const report = await gateway.try({ name, ...entry }, abort.signal);
-    if (report.ok) return report;
-    const { message, stderrTail: lines } = report;
-    const what = abort.signal.aborted
-      ? `Trying "${name}" was cancelled before it answered`
-      : `"${name}" did not start: ${message}`;
-    return { what, lines, save: 'Save Anyway' };
+    const lines = report.ok ? [] : report.stderrTail;
+    if (abort.signal.aborted) return { what: `Trying "${name}" was cancelled`, lines, save: 'Save Anyway' };
+    return report.ok ? report : { what: `"${name}" did not start: ${report.message}`, lines, save: 'Save Anyway' };
   });
 }
 

@@ -188,32 +188,46 @@ describe('Switchyard in VS Code', () => {
     assert.equal(await readFile(configFile(), 'utf8'), before);
   });
 
-  test('adding saves unsaved changes first, and a try that is cancelled loses nothing that was typed', async () => {
-    const edited = await editor.run(async ({ vscode }, file) => {
-      const document = await vscode.workspace.openTextDocument(file);
-      const shown = await vscode.window.showTextDocument(document);
-      return shown.edit(edit => edit.insert(new vscode.Position(0, 0), '# Not saved yet.\n'));
-    }, configFile());
-    assert.ok(edited);
+  test('adding saves unsaved changes first; a cancelled try and a failed save lose nothing that was typed', async () => {
+    const edit = async () => {
+      const isEdited = await editor.run(({ vscode }, file) => {
+        const edit = new vscode.WorkspaceEdit();
+        edit.insert(vscode.Uri.file(file), new vscode.Position(0, 0), '# Not saved yet.\n');
+        return vscode.workspace.openTextDocument(file).then(() => vscode.workspace.applyEdit(edit));
+      }, configFile());
+      assert.ok(isEdited);
+    };
     const dialog = editor.page.locator('.monaco-dialog-box');
     const input = editor.page.locator('.quick-input-widget:visible input[type=text]').first();
     const { command, args } = fixtureCommand('servers/hanging.mjs');
     const typed = [command, ...args].map(word => `"${word}"`).join(' ');
 
+    await edit();
     await editor.palette('Switchyard: Add Backend…');
     await editor.click(dialog.locator('.monaco-button', { hasText: 'Save and Continue' }));
     await editor.pick('Command');
     await editor.enter(typed);
     await named('patient');
     await editor.click(editor.page.locator('.notifications-toasts .monaco-button', { hasText: 'Cancel' }));
+    const saveAnyway = dialog.locator('.monaco-button', { hasText: 'Save Anyway' });
+    await editor.until('what to do is asked', () => saveAnyway.isVisible());
+    await edit();
+    await editor.click(saveAnyway);
+    await editor.until('saving is offered', async () => /Save and Continue/.test(await dialog.innerText()));
+    await editor.page.keyboard.press('Escape');
+    await editor.until('what to do is asked again', async () => /Save Again/.test(await dialog.innerText()));
     await editor.click(dialog.locator('.monaco-button', { hasText: 'Edit…' }));
     await editor.until('the command line is asked for again', async () => (await input.inputValue()) === typed);
     await editor.page.keyboard.press('Enter');
     await editor.until('its name is there again', async () => (await input.inputValue()) === 'patient');
     await editor.page.keyboard.press('Escape');
     const text = await readFile(configFile(), 'utf8');
-    assert.match(text, /^# Not saved yet\.$/m);
+    assert.equal(text.match(/^# Not saved yet\.$/gm)?.length, 1);
     assert.doesNotMatch(text, /patient/);
+    await editor.run(({ vscode }, file) => {
+      const open = vscode.workspace.textDocuments.find(({ uri }) => uri.fsPath === file);
+      return open?.save();
+    }, configFile());
   });
 
   test('a file with an error is opened before anything is asked', async () => {
