@@ -3,7 +3,7 @@ import type { BackendSnapshot, Snapshot } from '../core/snapshot.ts';
 import { addBackend } from './addBackend.ts';
 import { describeBackend } from './backendItems.ts';
 import type { BackendLogs } from './backendLogs.ts';
-import { editConfig, openConfigFile, saveChanges, reloadConfig } from './configFile.ts';
+import { editConfig, openConfigFile, reloadConfig, saveChanges } from './configFile.ts';
 import { BACKENDS_VIEW, COMMANDS, type CommandName } from './contributions.ts';
 import type { GatewayHost } from './gatewayHost.ts';
 import type { OutputLog } from './outputLog.ts';
