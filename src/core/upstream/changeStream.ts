@@ -94,6 +94,7 @@ export class ChangeStream implements Disposable {
       if (isCovered(uri) && this.wanted.has(uri)) this.agreed.add(uri);
       this.settle(uri, isCovered(uri) ? DONE : { kind: 'error', error: NOT_AGREED });
     }
+    this.isOutdated ||= this.isOneByOne && this.wanted.size > 0;
     this.opened();
   }
 
@@ -212,7 +213,7 @@ export class ChangeStream implements Disposable {
   private opened(): void {
     const { opening } = this;
     this.opening = undefined;
-    if (this.isOutdated || (this.isOneByOne && this.wanted.size > 0)) this.open();
+    if (this.isOutdated) this.open();
     opening?.over.resolve();
   }
 }

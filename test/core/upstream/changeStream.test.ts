@@ -43,12 +43,21 @@ async function stream({ endsByStream = false } = {}) {
   });
   await peer.start();
   const listens = () => transport.of(LISTEN);
+  let asked = 0;
+  const send = transport.send.bind(transport);
+  transport.send = (message, options) => {
+    // A flood of them is to fail the test, not to hold it up.
+    if ('method' in message && message.method === LISTEN && ++asked > 1000) return Promise.resolve();
+    return send(message, options);
+  };
   return {
     changes,
     clock,
     transport,
     told,
     listens,
+    /** How often it was asked for, be it in vain. */
+    asked: () => asked,
     /** What each listened for, in the order in which they were asked for. */
     uris: () =>
       listens().map(
@@ -221,6 +230,34 @@ describe('A stream of changes', () => {
     );
     assert.deepEqual(uris(), [undefined, ['a:1', 'a:2', 'a:3'], ['a:1'], ['a:1', 'a:2'], ['a:1', 'a:3']]);
   });
+
+  for (const what of ['answered 503', 'ended at once'] as const)
+    it(`is asked for one by one, too, ever more slowly where it is ${what}`, async () => {
+      const { changes, clock, transport, acknowledge, subscribe, asked, uris } = await stream();
+      changes.open();
+      const subscribed = ['a:1', 'a:2'].map(uri => subscribe(uri));
+      acknowledge();
+      if (what === 'answered 503') transport.broken = httpError(503);
+      transport.say({ id: 2, error: NO_SUCH });
+      let last = 2;
+      const fails = async () => {
+        if (asked() > last && !transport.broken) transport.say({ id: ++last, result: {} });
+        await turn();
+      };
+      for (let at = 0; at < 10; at++) await fails();
+      assert.equal(asked(), 3, 'not at once');
+      for (let at = 0; at < 60_000; at += 100) {
+        clock.advance(100);
+        await fails();
+      }
+      assert.ok(asked() > 5 && asked() < 12, `${asked()} times in a minute`);
+      transport.broken = undefined;
+      clock.advance(60_000);
+      acknowledge();
+      acknowledge();
+      await Promise.all(subscribed.map(({ done }) => done));
+      assert.deepEqual(uris().at(-1), ['a:1', 'a:2']);
+    });
 
   it('loses what a backend agreed to once and refuses when it comes back, and nothing else', async () => {
     const { changes, clock, transport, acknowledge, subscribe, uris } = await stream();
