@@ -154,7 +154,9 @@ export class ChangeStream implements Disposable {
       case 'closed':
         break;
       case 'error':
-        this.refused(reply.error, opening?.added ?? []);
+        // What was agreed to once has not been refused.
+        if (wasCurrent) this.broke();
+        else this.refused(reply.error, opening?.added ?? []);
         break;
       case 'unsent':
         if (this.ports.isLost(reply.error)) break;
@@ -168,11 +170,16 @@ export class ChangeStream implements Disposable {
         this.again();
         break;
       default:
-        this.wasOpen ||= wasCurrent;
-        // Another that is on its way takes its place.
-        if (!wasCurrent || !this.opening) this.again();
+        if (wasCurrent) this.broke();
+        else this.again();
     }
     if (opening) this.opened();
+  }
+
+  /** The stream that was agreed to is no more. Another that is on its way takes its place. */
+  private broke(): void {
+    this.wasOpen = true;
+    if (!this.opening) this.again();
   }
 
   /** One of the resources is what it refuses, and all others go on; or it offers nothing of the kind. */

@@ -159,6 +159,38 @@ describe('A stream of changes', () => {
     assert.deepEqual(told, ['gap'], 'once');
   });
 
+  it('comes back after it ended in an error, with what it covered', async () => {
+    const { changes, clock, transport, told, acknowledge, subscribe, uris, listens } = await stream();
+    changes.open();
+    acknowledge();
+    const subscribed = subscribe('a:1');
+    acknowledge();
+    await subscribed.done;
+    transport.say({ id: 2, error: { code: -32603, message: 'restarting' } });
+    await turn();
+    assert.equal(listens().length, 2, 'not at once');
+    clock.advance(700);
+    assert.deepEqual([uris().at(-1), told], [['a:1'], []]);
+    acknowledge();
+    assert.deepEqual(told, ['gap']);
+  });
+
+  it('that ended in an error has not lost what it covered, which who asks for it again is told', async () => {
+    const { changes, clock, transport, acknowledge, subscribe } = await stream();
+    changes.open();
+    acknowledge();
+    const subscribed = subscribe('a:1');
+    acknowledge();
+    await subscribed.done;
+    transport.say({ id: 2, error: { code: -32603, message: 'restarting' } });
+    await turn();
+    const again = subscribe('a:1');
+    clock.advance(60_000);
+    acknowledge();
+    await turn();
+    assert.equal(again.isDone, true);
+  });
+
   it('comes back ever more slowly from a backend that ends it again and again', async () => {
     const { changes, clock, transport, listens } = await stream();
     changes.open();
