@@ -11,7 +11,7 @@ const ORDER_MS = 1000;
  */
 export class SendOrder {
   private readonly clock: Clock;
-  /** Resolves when the server has taken all notifications so far; undefined: it has. */
+  /** Resolves when the server has taken the last notification; undefined: nothing waits for it, or not any more. */
   private told: Promise<void> | undefined;
 
   constructor(clock: Clock) {
@@ -23,25 +23,26 @@ export class SendOrder {
     if (!('method' in message) || message.method === 'notifications/cancelled') return post();
     const before = this.told;
     const taken = deferred();
-    if (!('id' in message)) {
-      const told = Promise.all([before, taken.promise]).then(() => {
-        if (this.told === told) this.told = undefined;
-      });
-      this.told = told;
-    }
+    if (!('id' in message)) this.told = taken.promise;
     try {
       if (before) await this.soon(before);
       return await post();
     } finally {
       taken.resolve();
+      this.forget(taken.promise);
     }
   }
 
-  /** A server that keeps a notification open keeps nothing else waiting for long. */
+  private forget(told: Promise<void>): void {
+    if (this.told === told) this.told = undefined;
+  }
+
+  /** A server that keeps a notification open keeps nothing else waiting for long, and what comes later not at all. */
   private async soon(before: Promise<void>): Promise<void> {
     const enough = deferred();
     const timer = this.clock.schedule(ORDER_MS, enough.resolve);
     await Promise.race([before, enough.promise]);
     timer.dispose();
+    this.forget(before);
   }
 }

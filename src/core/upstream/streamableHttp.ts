@@ -31,6 +31,8 @@ const MIN_PAUSE_MS = 50;
 const STEADY_MS = 5000;
 /** After it was told that a request was given up, a server may have something to say on its stream for so long. */
 const LAST_WORDS_MS = 1000;
+/** How long a server may take over a notification: nobody waits for it, so nobody would give it up. */
+const NOTIFY_MS = 30_000;
 /** How often in a row the stream of a request is asked for in vain. */
 const MAX_RESUMPTIONS = 5;
 /** 4xx that speak of who asks, whatever the session. */
@@ -150,6 +152,7 @@ export class StreamableHttpTransport implements Transport {
   ): Promise<Response | undefined> {
     const isInitialize = 'method' in message && message.method === 'initialize';
     if (isInitialize) this.session = undefined;
+    if ('method' in message && exchange.id === undefined) exchange.breakIn(NOTIFY_MS, this.clock);
     const response = await this.fetch('POST', headersOf(message, ownHeaders), exchange, JSON.stringify(message));
     if (!response.ok) {
       const refusal = await refusalIn(response);
@@ -160,7 +163,10 @@ export class StreamableHttpTransport implements Transport {
     }
     if (isInitialize) this.session = response.headers.get('mcp-session-id') ?? undefined;
     const type = mediaTypeOf(response);
-    if (response.status !== 202 && type === EVENTS_TYPE) return response;
+    if (response.status !== 202 && type === EVENTS_TYPE) {
+      if (exchange.id === undefined) exchange.settle();
+      return response;
+    }
     const body = await textOf(response);
     if (response.status === 202) {
       if ('method' in message && message.method === 'notifications/initialized') this.listen();

@@ -101,6 +101,34 @@ describe('What is posted', () => {
     assert.deepEqual(posted().slice(3), ['second', 'tools/call']);
   });
 
+  test('waits once for a notification that the server never takes, which ends after half a minute', async t => {
+    const clock = new FakeClock();
+    let hungUp = false;
+    const { transport, ask, requests } = await start(
+      t,
+      (response, { body }) => {
+        if (body.method === 'first') response.on('close', () => (hungUp = true));
+        else if (body.id !== undefined) json(response, result(body.id));
+        else response.writeHead(202).end();
+      },
+      { clock },
+    );
+    const notify = (method: string) => transport.send({ jsonrpc: '2.0', method });
+    const first = assert.rejects(notify('first'), { name: 'AbortError' });
+    const waiting = [notify('second'), ask(1)];
+    await eventually('the first', () => requests.length === 1 && clock.pending === 3);
+    clock.advance(1000);
+    await Promise.all(waiting);
+    const later = [ask(2), notify('third'), ask(3)];
+    await eventually('what waits no more', () => requests.length === 6);
+    await Promise.all(later);
+    clock.advance(28_999);
+    assert.deepEqual([hungUp, clock.pending], [false, 1]);
+    clock.advance(1);
+    await first;
+    await eventually('the end', () => hungUp);
+  });
+
   test('asks for both kinds of answer, with the headers of the configuration', async t => {
     const { ask, requests } = await start(t, (response, { body }) => json(response, result(body.id)), {
       headers: { Authorization: 'Bearer x', Accept: 'text/html' },
