@@ -35,6 +35,8 @@ const LAST_WORDS_MS = 1000;
 const NOTIFY_MS = 30_000;
 /** How often in a row the stream of a request is asked for in vain. */
 const MAX_RESUMPTIONS = 5;
+/** How long a server may take to say whether it knows a session. */
+const SESSION_CHECK_MS = 5000;
 /** 4xx that speak of who asks, whatever the session. */
 const UNWELCOME: ReadonlySet<number> = new Set([401, 403]);
 /** Asks nothing but whether the session is known. No request of ours that is passed on has this id. */
@@ -156,7 +158,8 @@ export class StreamableHttpTransport implements Transport {
     const response = await this.fetch('POST', headersOf(message, ownHeaders), exchange, JSON.stringify(message));
     if (!response.ok) {
       const refusal = await refusalIn(response);
-      if (await this.isSessionLost(response.status, refusal, message)) throw new SessionLostError(response.status);
+      if (await this.isSessionLost(response.status, refusal, message, exchange))
+        throw new SessionLostError(response.status);
       if (!refusal || !isAnswer(refusal, message)) throw new HttpError(response);
       this.receive(refusal, exchange);
       return undefined;
@@ -180,25 +183,28 @@ export class StreamableHttpTransport implements Transport {
 
   /**
    * Whether a request was refused because the server does not know our session. It is to say so with 404; many say 400, as
-   * they do to requests that are bad in themselves: a ping then tells which it was.
+   * they do to requests that are bad in themselves: a ping then tells which it was, unless the request is given up.
    */
-  private async isSessionLost(status: number, refusal: Refusal | undefined, message: JSONRPCMessage): Promise<boolean> {
+  private async isSessionLost(
+    status: number,
+    refusal: Refusal | undefined,
+    message: JSONRPCMessage,
+    exchange: Exchange,
+  ): Promise<boolean> {
     if (this.session === undefined || !('method' in message && 'id' in message)) return false;
     if (status < 400 || !isFinal(status) || UNWELCOME.has(status)) return false;
     // Who does not know pings has looked at what was asked.
     if (message.method === 'ping') return refusal?.error.code !== METHOD_NOT_FOUND;
     if (status === 404 && !isAnswer(refusal, message)) return true;
-    const exchange = new Exchange(false);
-    const end = this.begin(exchange);
+    if (!exchange.isWanted) return false;
+    exchange.breakIn(SESSION_CHECK_MS, this.clock);
     try {
       const response = await this.fetch('POST', headersOf(SESSION_CHECK), exchange, JSON.stringify(SESSION_CHECK));
-      const refusal = response.ok ? await response.body?.cancel() : await refusalIn(response);
-      return await this.isSessionLost(response.status, refusal ?? undefined, SESSION_CHECK);
+      const pingRefusal = response.ok ? await response.body?.cancel() : await refusalIn(response);
+      return await this.isSessionLost(response.status, pingRefusal ?? undefined, SESSION_CHECK, exchange);
     } catch {
       // Whether the server can be reached is found out, and told, by requests.
       return false;
-    } finally {
-      end();
     }
   }
 

@@ -5,7 +5,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemClock } from '../../../src/core/base/clock.ts';
+import { type Clock, systemClock } from '../../../src/core/base/clock.ts';
 import { MAX_MESSAGE_BYTES } from '../../../src/core/base/lineReader.ts';
 import type { MessageOrigin } from '../../../src/core/base/peer.ts';
 import { HttpError } from '../../../src/core/upstream/httpFetch.ts';
@@ -328,8 +328,12 @@ describe('An HTTP error', () => {
 
 describe('A request of a session', () => {
   const error = (id: unknown, code = -32000) => ({ jsonrpc: '2.0', id, error: { code, message: 'no' } });
-  const inSession = async (t: TestContext, handle: Handler) => {
-    const scene = await start(t, (response, { body }) => json(response, result(body.id), { 'mcp-session-id': 'mine' }));
+  const inSession = async (t: TestContext, handle: Handler, clock = systemClock) => {
+    const scene = await start(
+      t,
+      (response, { body }) => json(response, result(body.id), { 'mcp-session-id': 'mine' }),
+      { clock },
+    );
     await scene.ask(1, 'initialize');
     scene.requests.length = scene.messages.length = 0;
     scene.handle = handle;
@@ -387,6 +391,48 @@ describe('A request of a session', () => {
         scene.messages.map(({ message }) => message),
         [error(2, -32602)],
       );
+    });
+
+  /** Answers all but pings, with 400; gives those who wait for a ping. */
+  const silentOnPings = async (t: TestContext, clock: Clock) => {
+    const pings: ServerResponse[] = [];
+    const handle: Handler = (response, { body }) =>
+      body.method === 'ping' ? pings.push(response) : json(response, error(body.id, -32602), {}, 400);
+    return Object.assign(await inSession(t, handle, clock), { pings });
+  };
+
+  test('that is answered 400 has not where a ping is left open: it is told to be a bad one after five seconds', async t => {
+    const clock = new FakeClock();
+    const { ask, messages, pings } = await silentOnPings(t, clock);
+    const asked = ask(2);
+    await eventually('the ping', () => pings.length === 1);
+    assert.equal(clock.pending, 1);
+    clock.advance(5000);
+    await eventually('the end of the ping', () => pings[0]?.closed);
+    await asked;
+    assert.deepEqual(
+      messages.map(({ message }) => message),
+      [error(2, -32602)],
+    );
+    assert.equal(clock.pending, 0);
+  });
+
+  for (const how of ['by its signal', 'by notifications/cancelled'] as const)
+    test(`that is given up ${how} while a ping is left open ends the ping`, async t => {
+      const clock = new FakeClock();
+      const { ask, transport, pings } = await silentOnPings(t, clock);
+      const abort = new AbortController();
+      const asked = ask(2, 'tools/call', {}, { requestSignal: abort.signal });
+      await eventually('the ping', () => pings.length === 1);
+      if (how === 'by its signal') abort.abort();
+      else {
+        const cancelled = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 2 } } as const;
+        await assert.rejects(transport.send(cancelled), { status: 400 });
+        clock.advance(1000);
+      }
+      await eventually('the end of the ping', () => pings[0]?.closed);
+      await asked;
+      assert.equal(clock.pending, 0);
     });
 
   for (const status of [401, 403, 409, 429, 500])
