@@ -281,7 +281,7 @@ describe('Without --persist, what is changed over HTTP', () => {
     await gateway.write('backends: []');
     const { state } = await gateway.reaches('a', 'rejected');
     const message = 'added while running: fallback_to: there is no backend "first"';
-    assert.deepEqual(state, { kind: 'rejected', message });
+    assert.deepEqual(state, { kind: 'rejected', problem: { message } });
     await gateway.gateway.reload();
     assert.deepEqual(errors, [`a: ${message}`], 'once');
     await gateway.write(FILES['backends: in YAML']);

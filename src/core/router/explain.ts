@@ -1,4 +1,5 @@
 import { groupBy } from '../base/groupBy.ts';
+import { formatProblem } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { restBehind, type Surroundings, selectForTool, type ToolCandidate, type Turns } from './candidates.ts';
 import type { Entry } from './catalog.ts';
@@ -40,7 +41,11 @@ export function absenteesOf({ backends, rejected }: Config): Absentee[] {
   const disabled = backends.filter(({ enabled }) => !enabled);
   return [
     ...disabled.map(({ name, namespace }) => ({ name, namespace, why: 'is disabled' })),
-    ...rejected.map(({ name, namespace, problem }) => ({ name, namespace, why: `is left out: ${problem.message}` })),
+    ...rejected.map(({ name, namespace, problem }) => ({
+      name,
+      namespace,
+      why: `is left out: ${formatProblem(problem)}`,
+    })),
   ];
 }
 
