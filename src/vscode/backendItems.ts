@@ -27,9 +27,9 @@ export function rowsOf(snapshot: Snapshot): Row[] {
   return rows.length === 0 ? [] : [...problemRows(snapshot), ...rows];
 }
 
-/** "13 / 128 tools", and how many of them are not of any backend. */
+/** "13 / 128 tools", and how many of them are the router's own. */
 export function describeTools({ toolCount, ownToolCount }: Snapshot): string {
-  const own = ownToolCount === 0 ? '' : `, ${ownToolCount} of them Switchyard’s own`;
+  const own = ownToolCount === 0 ? '' : `, ${ownToolCount} built in`;
   return `${toolCount} / ${TOOL_LIMIT} tools${own}`;
 }
 

@@ -363,7 +363,7 @@ describe('The counts', () => {
   it('are of all tools, and say how many are the router’s own where some are', () => {
     const described = (toolCount: number, ownToolCount: number) =>
       describeTools(snapshot([], { toolCount, ownToolCount }));
-    assert.equal(described(13, 4), '13 / 128 tools, 4 of them Switchyard’s own');
+    assert.equal(described(13, 4), '13 / 128 tools, 4 built in');
     assert.equal(described(9, 0), '9 / 128 tools');
   });
 
