@@ -243,7 +243,14 @@ describe('Switchyard in VS Code', () => {
 
   test('the menu of a backend leads to its entry in the file', async () => {
     await editor.view().locator('[role=treeitem]', { hasText: 'remote' }).click({ button: 'right' });
-    await editor.click(editor.page.locator('.monaco-menu .action-label', { hasText: 'Open Configuration' }));
+    const entry = editor.page.locator('.monaco-menu .action-label', { hasText: 'Open Configuration' });
+    await editor.until('the menu is there', () => entry.isVisible());
+    // A menu that has just opened takes no click: it might be the end of the one that opened it.
+    await editor.until('its entry is taken', async () => {
+      if (!(await entry.isVisible())) return true;
+      await entry.click({ timeout: 1000 });
+      return false;
+    });
     await editor.until('its line is shown', () =>
       editor.run(({ vscode }) => {
         const shown = vscode.window.activeTextEditor;
